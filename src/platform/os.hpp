@@ -1,0 +1,86 @@
+// All that libmempool asks of an operating system: one contract, the implementation behind it per system.
+//
+// Every call here keeps errno, allocates nothing, takes no lock of ours, never throws and is safe in a fork
+// child and in a signal handler. Spans are page-aligned and came from reserve() or map().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/bytes.hpp"
+
+namespace mempool::os {
+
+struct Span {
+  char* begin = nullptr;
+  std::size_t bytes = 0;
+  constexpr bool empty() const noexcept { return bytes == 0; }
+  constexpr char* end() const noexcept { return begin + bytes; }
+};
+
+// -- Memory ------------------------------------------------------------------------------------------------
+/// Bytes of one page; a power of two. One load after the first call.
+std::size_t page_size() noexcept;
+/// Addresses only, no memory: not readable, not charged. `alignment` is a power of two, at least a page.
+/// Empty if refused.
+Span reserve(std::size_t bytes, std::size_t alignment) noexcept;
+/// The range becomes readable and writable and reads as zero until written. False if refused.
+[[nodiscard]] bool commit(Span range) noexcept;
+/// Contents lost, addresses kept, the next read is zero, the resident set falls. False if refused (mlock).
+[[nodiscard]] bool discard(Span range) noexcept;
+/// No transparent huge pages in the range. Best effort.
+void refuse_huge_pages(Span range) noexcept;
+/// Keeps the range out of core dumps, or lets it in again. Best effort.
+void exclude_from_core(Span range) noexcept;
+/// Readable, writable, zero. Empty if refused.
+Span map(std::size_t bytes, std::size_t alignment) noexcept;
+void unmap(Span range) noexcept;
+/// mremap(2), may move. Empty if refused; then the old range is intact.
+Span remap(Span range, std::size_t bytes) noexcept;
+/// Replaces what is mapped at `range` by private zeroed memory at the same address.
+[[nodiscard]] bool map_over(Span range) noexcept;
+/// Maps `bytes` of an open file shared, writable, over `range`.
+[[nodiscard]] bool map_file_over(Span range, int fd) noexcept;
+/// Addresses the process may still map under RLIMIT_AS; SIZE_MAX where unlimited.
+std::size_t address_space_left() noexcept;
+
+// -- Threads and waiting -----------------------------------------------------------------------------------
+/// Sleeps while *word == expected, at most `timeout_ms` (negative: for ever). May wake without reason.
+void wait(const std::uint32_t* word, std::uint32_t expected, int timeout_ms = -1) noexcept;
+void wake_one(const std::uint32_t* word) noexcept;
+void wake_all(const std::uint32_t* word) noexcept;
+/// The kernel's ids, asked anew each time: libc's answer is stale in a vfork child.
+int process_id() noexcept;
+int thread_id() noexcept;
+std::uint64_t monotonic_ns() noexcept;
+
+// -- Files: only at start, in the monitor and on the way to abort ------------------------------------------
+/// Reads at most `capacity` bytes of a file; the count, or -1. Retries EINTR; closes what it opened.
+long read_file(const char* path, char* buffer, std::size_t capacity) noexcept;
+/// open(2) with O_CLOEXEC added; -1 if refused.
+int open_file(const char* path, int flags, int mode = 0) noexcept;
+long read_at(int fd, char* buffer, std::size_t capacity, std::uint64_t offset) noexcept;
+void close_file(int fd) noexcept;
+/// One write(2); false when not all of it went. EINTR is retried.
+bool write_all(int fd, std::string_view text) noexcept;
+
+// -- The process -------------------------------------------------------------------------------------------
+/// Resident bytes, from /proc/self/statm; 0 where it cannot be read.
+std::size_t resident() noexcept;
+/// Highest resident bytes so far, from getrusage(2): no descriptor. For application threads.
+std::size_t peak_resident() noexcept;
+/// True in a set-user-ID, set-group-ID or file-capability program (AT_SECURE).
+bool is_secure() noexcept;
+/// The environment as the process was started with or as it stands: value of NAME, or nullptr. Works before
+/// the C library is initialised. The pointer stays valid for the process's life. Start only.
+const char* environment(const char* name) noexcept;
+/// Calls `visit(entry, context)` with every "NAME=value". Start only.
+void each_environment(void (*visit)(const char* entry, void* context), void* context) noexcept;
+/// Ends the process with SIGABRT, whatever the program did with that signal.
+[[noreturn]] void abort() noexcept;
+
+/// An address that differs between any two live threads and is the same in a fork child's only thread.
+std::uintptr_t thread_mark() noexcept;
+
+}  // namespace mempool::os
