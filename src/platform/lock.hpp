@@ -29,6 +29,18 @@ class Lock {
     owner_.store(0, std::memory_order_relaxed);
     if (word_.exchange(kFree, std::memory_order_release) == kWaited) os::wake_one(word());
   }
+  /// fork's prepare: waits for every other thread and admits this one. A lock that fork's own thread holds already
+  /// (it forked in a signal handler that interrupted us) stays as it is: the interrupted code goes on in the
+  /// parent and in the child, and gives it back itself.
+  void take_for_fork() noexcept { taken_for_fork_ = lock(); }
+  void release_after_fork() noexcept {
+    if (taken_for_fork_) unlock();
+  }
+  /// The fork child's answer to a lock that a thread holds which does not exist there.
+  void forget_owner() noexcept {
+    owner_.store(0, std::memory_order_relaxed);
+    word_.store(kFree, std::memory_order_relaxed);
+  }
   bool held_by_me() const noexcept { return owner_.load(std::memory_order_relaxed) == os::thread_mark(); }
 
  private:
@@ -38,6 +50,7 @@ class Lock {
 
   std::atomic<std::uint32_t> word_{kFree};
   std::atomic<std::uintptr_t> owner_{0};
+  bool taken_for_fork_ = false;  // written between prepare and parent or child alone
 };
 
 /// Holds a lock for a scope; false in a condition where the thread held it before.

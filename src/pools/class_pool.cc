@@ -1,0 +1,253 @@
+#include "pools/class_pool.hpp"
+
+#include <algorithm>
+
+#include "base/figures.hpp"
+#include "platform/fatal.hpp"
+#include "pools/pools.hpp"
+#include "pressure/account.hpp"
+
+namespace mempool::pools {
+namespace {
+
+// The infos of a class's first slabs, the classes side by side, so that a small program touches few pages.
+constinit SlabInfo early[kEarlySlabs][SizeClass::kCount] = {};
+
+unsigned page_lg() noexcept { return static_cast<unsigned>(std::countr_zero(os::page_size())); }
+unsigned pages_per_slab() noexcept { return 1u << (kSlabLg - page_lg()); }
+
+constexpr std::size_t kPurgeSlice = std::size_t{2} << 20;
+
+void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
+  // One writer at a time (the class's lock), so no locked instruction.
+  counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+constinit ClassPool pool[SizeClass::kCount];
+
+void ClassPool::reset(SizeClass c, os::Span region, os::Span slab_table, std::uint64_t* partial_slabs) noexcept {
+  class_ = c;
+  region_ = region.begin;
+  most_slabs_ = static_cast<std::uint32_t>(region.bytes >> kSlabLg);
+  late_ = reinterpret_cast<SlabInfo*>(slab_table.begin);
+  partial_ = partial_slabs;
+  blocks_prefix_.reset(region);
+  table_prefix_.reset(slab_table);
+}
+
+SlabInfo& ClassPool::info(std::uint32_t slab) noexcept {
+  return slab < kEarlySlabs ? early[slab][class_.index()] : late_[slab - kEarlySlabs];
+}
+
+std::uint64_t& ClassPool::partial_word(std::uint32_t slab) noexcept {
+  return partial_[slab / 64 * SizeClass::kCount + class_.index()];
+}
+
+/// The lowest slab with a free block; carved_ where there is none. First fit keeps the heap's end free.
+std::uint32_t ClassPool::lowest_partial() noexcept {
+  std::uint32_t const carved = carved_.load(std::memory_order_relaxed);
+  for (std::uint32_t slab = lowest_ / 64 * 64; slab < carved; slab += 64)
+    if (std::uint64_t const word = partial_word(slab); word != 0)
+      return lowest_ = slab + static_cast<std::uint32_t>(std::countr_zero(word));
+  return lowest_ = carved;
+}
+
+bool ClassPool::carve_one() noexcept {
+  std::uint32_t const slab = carved_.load(std::memory_order_relaxed);
+  if (slab >= committed_slabs_.load(std::memory_order_acquire)) return false;
+  info(slab).carve(class_, pages_per_slab());
+  partial_word(slab) |= std::uint64_t{1} << (slab % 64);
+  carved_.store(slab + 1, std::memory_order_relaxed);
+  lowest_ = std::min(lowest_, slab);
+  return true;
+}
+
+/// Commits room for at least one more slab. Called without lock_: this is where system calls are made.
+bool ClassPool::grow() noexcept {
+  Guard const guard{growth_};
+  if (!guard) return false;
+  std::uint32_t const carved = carved_.load(std::memory_order_relaxed);
+  std::uint32_t const committed = committed_slabs_.load(std::memory_order_relaxed);
+  if (carved < committed) return true;  // another thread grew it while this one waited
+  if (carved >= most_slabs_) return false;
+  if (!blocks_prefix_.grow_to((std::size_t{carved} + 1) << kSlabLg)) return false;
+  auto const slabs = static_cast<std::uint32_t>(blocks_prefix_.committed() >> kSlabLg);
+  if (slabs > kEarlySlabs && !table_prefix_.grow_to((slabs - kEarlySlabs) * sizeof(SlabInfo))) return false;
+  committed_slabs_.store(slabs, std::memory_order_release);
+  pressure::heap_grew((std::size_t{slabs} - committed) << kSlabLg);
+  return true;
+}
+
+std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noexcept {
+  if (most_slabs_ == 0) return 0;
+  for (;;) {
+    if (!lock_.lock()) return 0;
+    std::uint32_t taken = 0;
+    std::intptr_t dirtied = 0;
+    bool clean = false;
+    while (taken < want) {
+      std::uint32_t const slab = lowest_partial();
+      if (slab == carved_.load(std::memory_order_relaxed) && !(taken == 0 && carve_one())) break;
+      SlabInfo& from = info(slab);
+      char* const base = region_ + (std::size_t{slab} << kSlabLg);
+      for (unsigned word = 0; taken < want && from.free_blocks != 0; ++word) {
+        while (from.free[word] != 0 && taken < want) {
+          auto const block = word * 64 + static_cast<unsigned>(std::countr_zero(from.free[word]));
+          from.free[word] &= from.free[word] - 1;
+          --from.free_blocks;
+          std::size_t const offset = std::size_t{block} << class_.lg();
+          out[want - ++taken] = base + offset;
+          if (from.clean_pages == 0) continue;
+          unsigned const first = static_cast<unsigned>(offset >> page_lg());
+          unsigned const last = static_cast<unsigned>((offset + class_.bytes() - 1) >> page_lg());
+          std::uint32_t const pages = ((2u << last) - 1) & ~((1u << first) - 1);
+          if (taken == 1) clean = (from.clean_pages & pages) == pages && class_.lg() >= page_lg();
+          dirtied += static_cast<std::intptr_t>(std::popcount(from.clean_pages & pages)) << page_lg();
+          from.clean_pages = static_cast<std::uint16_t>(from.clean_pages & ~pages);
+        }
+      }
+      if (from.free_blocks == 0) partial_word(slab) &= ~(std::uint64_t{1} << (slab % 64));
+    }
+    idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) + dirtied -
+                          (static_cast<std::intptr_t>(taken) << class_.lg()),
+                      std::memory_order_relaxed);
+    count(figures.supplied[class_.index()], taken);
+    lock_.unlock();
+    if (taken != 0) {
+      for (std::uint32_t i = 0; taken != want && i < taken; ++i) out[i] = out[want - taken + i];
+      if (zeroed != nullptr) *zeroed = clean;
+      return taken;
+    }
+    if (kept_bytes() > keep_budget()) {
+      for (ClassPool& other : pool)
+        if (other.idle_dirty_bytes() > keep_budget() / 8 && other.purge(kPurgeSlice, false) != 0) break;
+    }
+    if (!grow()) {
+      figures.class_full.fetch_add(1, std::memory_order_relaxed);
+      return 0;
+    }
+  }
+}
+
+Rejected ClassPool::give_locked(void* const* blocks, std::uint32_t n) noexcept {
+  Rejected rejected;
+  std::uint32_t const carved = carved_.load(std::memory_order_relaxed);
+  std::uint32_t given = 0;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    std::size_t const offset = static_cast<std::size_t>(static_cast<char*>(blocks[i]) - region_);
+    auto const slab = static_cast<std::uint32_t>(offset >> kSlabLg);
+    auto const block = static_cast<unsigned>((offset & (kSlabBytes - 1)) >> class_.lg());
+    if (slab >= carved || info(slab).is_free(block)) {
+      rejected = {blocks[i], slab < carved};
+      continue;
+    }
+    SlabInfo& to = info(slab);
+    if (to.free_blocks == 0) partial_word(slab) |= std::uint64_t{1} << (slab % 64);
+    to.give(block);
+    lowest_ = std::min(lowest_, slab);
+    ++given;
+  }
+  idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) + (static_cast<std::intptr_t>(given) << class_.lg()),
+                    std::memory_order_relaxed);
+  return rejected;
+}
+
+Rejected ClassPool::give(void* const* blocks, std::uint32_t n) noexcept {
+  if (!lock_.lock()) {
+    figures.abandoned.fetch_add(n, std::memory_order_relaxed);
+    return {};
+  }
+  Rejected const rejected = give_locked(blocks, n);
+  count(figures.taken_back[class_.index()], n);
+  lock_.unlock();
+  return rejected;
+}
+
+Magazine* ClassPool::exchange_for_full(Magazine* empty) noexcept {
+  if (depot_blocks_.load(std::memory_order_relaxed) == 0 || !lock_.lock()) return nullptr;
+  Magazine* const full = full_;
+  if (full != nullptr) {
+    full_ = full->next;
+    depot_blocks_.store(depot_blocks_.load(std::memory_order_relaxed) - full->count, std::memory_order_relaxed);
+    count(figures.supplied[class_.index()], full->count);
+    if (empty != nullptr) {
+      empty->next = empty_;
+      empty_ = empty;
+    }
+  }
+  lock_.unlock();
+  return full;
+}
+
+void ClassPool::empty_into_slabs(Magazine* magazine, Rejected& rejected) noexcept {
+  if (Rejected const found = give_locked(magazine->slots, magazine->count); found.block != nullptr) rejected = found;
+  magazine->count = 0;
+  magazine->next = empty_;
+  empty_ = magazine;
+}
+
+Magazine* ClassPool::exchange_for_empty(Magazine* full) noexcept {
+  Rejected rejected;
+  bool const enough = kept_bytes() > keep_budget();
+  if (!lock_.lock()) return nullptr;
+  Magazine* empty = empty_;
+  if (empty != nullptr) empty_ = empty->next;
+  if (empty == nullptr && !(full != nullptr && enough)) {
+    lock_.unlock();
+    empty = new_magazine(class_);
+    if (empty == nullptr || !lock_.lock()) return nullptr;
+  }
+  if (full != nullptr) {
+    count(figures.taken_back[class_.index()], full->count);
+    if (enough) {
+      empty_into_slabs(full, rejected);
+      if (empty == nullptr) {
+        empty = empty_;
+        empty_ = empty->next;
+      }
+    } else {
+      depot_blocks_.store(depot_blocks_.load(std::memory_order_relaxed) + full->count, std::memory_order_relaxed);
+      full->next = full_;
+      full_ = full;
+    }
+  }
+  lock_.unlock();
+  if (rejected.block != nullptr)
+    misuse(rejected.was_free ? Fault::double_free : Fault::invalid_free, rejected.block, class_.bytes());
+  empty->next = nullptr;
+  return empty;
+}
+
+void ClassPool::leave(Magazine* magazine) noexcept {
+  Rejected rejected;
+  if (!lock_.lock()) {
+    figures.abandoned.fetch_add(magazine->count, std::memory_order_relaxed);
+    return;
+  }
+  // A magazine less than half full is not worth a turn of the depot: its blocks serve better from the bitmaps.
+  count(figures.taken_back[class_.index()], magazine->count);
+  if (magazine->count * 2 < magazine->capacity || kept_bytes() > keep_budget()) {
+    empty_into_slabs(magazine, rejected);
+  } else {
+    depot_blocks_.store(depot_blocks_.load(std::memory_order_relaxed) + magazine->count, std::memory_order_relaxed);
+    magazine->next = full_;
+    full_ = magazine;
+  }
+  lock_.unlock();
+  if (rejected.block != nullptr)
+    misuse(rejected.was_free ? Fault::double_free : Fault::invalid_free, rejected.block, class_.bytes());
+}
+
+std::size_t kept_bytes() noexcept {
+  std::size_t kept = 0;
+  for (ClassPool const& each : pool) kept += each.depot_bytes() + each.idle_dirty_bytes();
+  return kept;
+}
+
+std::size_t keep_budget() noexcept {
+  return std::max(std::size_t{8} << 20, totals().live_bytes / 8);
+}
+
+}  // namespace mempool::pools

@@ -1,0 +1,113 @@
+// One class's shared half: its region cut into slabs, the bitmaps of what is free, and the depot of magazines.
+//
+// The rule it obeys: `lock` is held for tens of nanoseconds and never across a system call; what needs the OS
+// (growth, purging) runs under a lock of its own, or on blocks withheld from everyone else. No thread waits for
+// one of these locks while it holds another, but for a purge, which fork therefore does not wait for.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "platform/lock.hpp"
+#include "platform/os.hpp"
+#include "pools/metadata.hpp"
+#include "pools/slab.hpp"
+#include "pools/thread_cache.hpp"
+
+namespace mempool::pools {
+
+/// Slabs whose info lies in the library's own zeroed data, so that a short-lived program commits no table.
+inline constexpr std::uint32_t kEarlySlabs = 8;
+
+/// What giving blocks back to the slabs found: a block that is free already, or that was never handed out.
+struct Rejected {
+  void* block = nullptr;
+  bool was_free = false;
+};
+
+class ClassPool {
+ public:
+  constexpr ClassPool() = default;
+  void reset(SizeClass c, os::Span region, os::Span slab_table, std::uint64_t* partial_slabs) noexcept;
+
+  // -- Depot ---------------------------------------------------------------------------------------------------
+  /// A magazine with at least one block in exchange for an empty one (may be nullptr); nullptr where the depot
+  /// has none: `empty` is still the caller's then.
+  Magazine* exchange_for_full(Magazine* empty) noexcept;
+  /// An empty magazine in exchange for one with blocks (may be nullptr); new where none is left behind.
+  /// nullptr where there is no memory for one: `full` is still the caller's then.
+  Magazine* exchange_for_empty(Magazine* full) noexcept;
+  /// Takes what an ending thread leaves. Any count.
+  void leave(Magazine* magazine) noexcept;
+
+  // -- Slabs ---------------------------------------------------------------------------------------------------
+  /// Up to `want` blocks in `out`, highest address first, so that a magazine hands them out in address order.
+  /// `zeroed`, when asked for, tells whether the last one fills clean pages alone. 0: the region is full, or
+  /// this very thread holds the lock (a signal handler).
+  std::uint32_t take(void** out, std::uint32_t want, bool* zeroed) noexcept;
+  /// Gives blocks back to their slabs. The first one that cannot have been in use is returned and left out.
+  Rejected give(void* const* blocks, std::uint32_t count) noexcept;
+
+  /// Discards page runs that hold no block in use, at most `goal` bytes; the depot is emptied first where
+  /// `depot_too`. Returns bytes passed to madvise.
+  std::size_t purge(std::size_t goal, bool depot_too) noexcept;
+
+  std::size_t depot_bytes() const noexcept { return depot_blocks_.load(std::memory_order_relaxed) << class_.lg(); }
+  std::size_t idle_dirty_bytes() const noexcept {
+    std::intptr_t const n = idle_dirty_.load(std::memory_order_relaxed);
+    return n > 0 ? static_cast<std::size_t>(n) : 0;
+  }
+
+  void fork_prepare() noexcept;
+  void fork_parent() noexcept;
+  void fork_child() noexcept;
+
+ private:
+  struct Run {
+    std::uint32_t slab;
+    std::uint32_t pages;
+  };
+  static constexpr unsigned kRuns = 32;
+
+  SlabInfo& info(std::uint32_t slab) noexcept;
+  std::uint64_t& partial_word(std::uint32_t slab) noexcept;
+  std::uint32_t lowest_partial() noexcept;
+  bool carve_one() noexcept;
+  bool grow() noexcept;
+  Rejected give_locked(void* const* blocks, std::uint32_t count) noexcept;
+  void empty_into_slabs(Magazine* magazine, Rejected& rejected) noexcept;
+  SlabInfo& offer_again(Run const& run) noexcept;
+  unsigned claim_idle_runs(std::size_t goal) noexcept;
+  std::size_t discard_claimed(unsigned runs) noexcept;
+
+  Lock lock_;
+  SizeClass class_;
+  char* region_ = nullptr;
+  std::uint32_t most_slabs_ = 0;
+  std::atomic<std::uint32_t> carved_{0};
+  std::atomic<std::uint32_t> committed_slabs_{0};  // written under growth_
+  std::uint32_t lowest_ = 0;           // no slab below this one has a free block
+  SlabInfo* late_ = nullptr;
+  std::uint64_t* partial_ = nullptr;  // bit per slab: it has a free block; words of all classes interleaved
+  Magazine* full_ = nullptr;
+  Magazine* empty_ = nullptr;
+  std::atomic<std::size_t> depot_blocks_{0};
+  std::atomic<std::intptr_t> idle_dirty_{0};  // free bytes in slabs that are not clean
+
+  Lock growth_;
+  GrowingPrefix blocks_prefix_, table_prefix_;
+  Lock purging_;
+  Run runs_[kRuns] = {};  // withheld while madvise runs without the lock
+  unsigned run_count_ = 0;
+  std::uint32_t purge_cursor_ = 0;
+};
+
+extern constinit ClassPool pool[SizeClass::kCount];
+
+/// Bytes kept without use, all classes together (depots and idle dirty pages), and what may be kept:
+/// max(8 MiB, an eighth of the live heap).
+std::size_t kept_bytes() noexcept;
+std::size_t keep_budget() noexcept;
+
+}  // namespace mempool::pools

@@ -1,0 +1,172 @@
+// Giving pages back to the OS, and what fork does with pages that were on their way.
+//
+// The unit is the page, not the slab: shuffled frees leave few slabs empty but many pages. The pages' blocks are
+// withheld from allocation under the lock, discarded without it, and offered again as clean.
+
+#include <algorithm>
+
+#include "base/figures.hpp"
+#include "platform/fatal.hpp"
+#include "pools/class_pool.hpp"
+#include "pools/pools.hpp"
+#include "pressure/account.hpp"
+
+namespace mempool::pools {
+namespace {
+
+unsigned page_lg() noexcept { return static_cast<unsigned>(std::countr_zero(os::page_size())); }
+
+}  // namespace
+
+/// Withholds idle dirty pages of up to kRuns slabs, from the highest address down: first fit fills from below,
+/// so the end is what stays idle. Called under lock_.
+unsigned ClassPool::claim_idle_runs(std::size_t goal) noexcept {
+  std::size_t claimed = 0;
+  while (run_count_ < kRuns && claimed < goal && purge_cursor_ != 0) {
+    std::uint32_t const slab = --purge_cursor_;
+    if (partial_word(slab) == 0) {
+      purge_cursor_ = slab / 64 * 64;  // none of these 64 has a free block
+      continue;
+    }
+    SlabInfo& of = info(slab);
+    if ((static_cast<std::size_t>(of.free_blocks) << class_.lg()) < os::page_size()) continue;
+    std::uint32_t const pages = of.idle_pages(class_, page_lg()) & ~std::uint32_t{of.clean_pages};
+    if (pages == 0) continue;
+    of.withhold(class_, pages, page_lg());
+    if (of.free_blocks == 0) partial_word(slab) &= ~(std::uint64_t{1} << (slab % 64));
+    runs_[run_count_++] = {slab, pages};
+    claimed += static_cast<std::size_t>(std::popcount(pages)) << page_lg();
+  }
+  return run_count_;
+}
+
+SlabInfo& ClassPool::offer_again(Run const& run) noexcept {
+  SlabInfo& of = info(run.slab);
+  of.offer(class_, run.pages, page_lg());
+  partial_word(run.slab) |= std::uint64_t{1} << (run.slab % 64);
+  lowest_ = std::min(lowest_, run.slab);
+  return of;
+}
+
+std::size_t ClassPool::discard_claimed(unsigned runs) noexcept {
+  std::size_t discarded = 0;
+  os::Span pending;
+  std::uint32_t refused = 0;  // slabs whose pages the OS kept: bit per run
+  unsigned pending_from = 0;
+  auto const flush = [&](unsigned upto) noexcept {
+    if (pending.empty()) return;
+    if (os::discard(pending))
+      discarded += pending.bytes;
+    else
+      for (unsigned i = pending_from; i < upto; ++i) refused |= 1u << i;
+    pending = {};
+  };
+  // Runs were claimed from high to low, so walking back visits rising addresses and neighbours join.
+  for (unsigned i = runs; i-- > 0;) {
+    char* const base = region_ + (std::size_t{runs_[i].slab} << kSlabLg);
+    for (std::uint32_t rest = runs_[i].pages; rest != 0;) {
+      auto const first = static_cast<unsigned>(std::countr_zero(rest));
+      auto const length = static_cast<unsigned>(std::countr_one(rest >> first));
+      os::Span const run{base + (std::size_t{first} << page_lg()), std::size_t{length} << page_lg()};
+      rest &= ~(((length == 32 ? 0u : 1u << length) - 1) << first);
+      if (!pending.empty() && pending.end() == run.begin) {
+        pending.bytes += run.bytes;
+        pending_from = i;
+        continue;
+      }
+      flush(runs);
+      pending = run;
+      pending_from = i;
+    }
+  }
+  flush(runs);
+  if (!lock_.lock()) return discarded;
+  std::intptr_t cleaned = 0;
+  for (unsigned i = 0; i < runs; ++i) {
+    SlabInfo& of = offer_again(runs_[i]);
+    if ((refused >> i & 1) == 0) {
+      of.clean_pages = static_cast<std::uint16_t>(of.clean_pages | runs_[i].pages);
+      cleaned += static_cast<std::intptr_t>(std::popcount(runs_[i].pages)) << page_lg();
+    }
+  }
+  run_count_ = 0;
+  idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) - cleaned, std::memory_order_relaxed);
+  lock_.unlock();
+  figures.discarded_bytes.fetch_add(discarded, std::memory_order_relaxed);
+  return discarded;
+}
+
+std::size_t ClassPool::purge(std::size_t goal, bool depot_too) noexcept {
+  if (most_slabs_ == 0 || (idle_dirty_bytes() < os::page_size() && !depot_too)) return 0;
+  Guard const one_at_a_time{purging_};
+  if (!one_at_a_time) return 0;
+  Rejected rejected;
+  if (depot_too && depot_blocks_.load(std::memory_order_relaxed) != 0) {
+    for (bool more = true; more && rejected.block == nullptr;) {
+      if (!lock_.lock()) return 0;
+      Magazine* const full = full_;
+      more = full != nullptr;
+      if (more) {
+        full_ = full->next;
+        depot_blocks_.store(depot_blocks_.load(std::memory_order_relaxed) - full->count, std::memory_order_relaxed);
+        empty_into_slabs(full, rejected);
+      }
+      lock_.unlock();
+    }
+  }
+  std::size_t discarded = 0;
+  purge_cursor_ = carved_.load(std::memory_order_relaxed);
+  while (discarded < goal) {
+    if (!lock_.lock()) break;
+    unsigned const runs = claim_idle_runs(goal - discarded);
+    lock_.unlock();
+    if (runs == 0) break;
+    discarded += discard_claimed(runs);
+  }
+  if (rejected.block != nullptr)
+    misuse(rejected.was_free ? Fault::double_free : Fault::invalid_free, rejected.block, class_.bytes());
+  return discarded;
+}
+
+void ClassPool::fork_prepare() noexcept {
+  growth_.take_for_fork();
+  lock_.take_for_fork();
+}
+
+void ClassPool::fork_parent() noexcept {
+  lock_.release_after_fork();
+  growth_.release_after_fork();
+}
+
+void ClassPool::fork_child() noexcept {
+  // A thread that was purging does not exist here; whether its madvise came before the fork nobody can tell, so
+  // its pages count as dirty.
+  if (!purging_.held_by_me()) {
+    for (unsigned i = 0; i < run_count_; ++i) offer_again(runs_[i]);
+    run_count_ = 0;
+    purging_.forget_owner();
+  }
+  fork_parent();
+}
+
+std::size_t trim(std::size_t goal) noexcept {
+  if (goal == 0) goal = SIZE_MAX;
+  std::size_t discarded = 0;
+  for (ClassPool& each : pool)
+    if (discarded < goal) discarded += each.purge(goal - discarded, true);
+  return discarded;
+}
+
+Totals totals() noexcept {
+  Totals all{};
+  for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
+    std::uint64_t const supplied = figures.supplied[i].load(std::memory_order_relaxed);
+    std::uint64_t const back = figures.taken_back[i].load(std::memory_order_relaxed);
+    all.live_bytes += (supplied > back ? supplied - back : 0) << SizeClass::at(i).lg();
+    all.cached_bytes += pool[i].depot_bytes() + pool[i].idle_dirty_bytes();
+  }
+  all.committed_bytes = all.live_bytes + all.cached_bytes;
+  return all;
+}
+
+}  // namespace mempool::pools

@@ -1,0 +1,208 @@
+// The thread cache's miss paths: attach, refill, overflow, thread exit, fork.
+
+#include "pools/record.hpp"
+
+#include <algorithm>
+
+#include "platform/fatal.hpp"
+#include "platform/thread_exit.hpp"
+#include "pools/class_pool.hpp"
+#include "pressure/account.hpp"
+
+namespace mempool::pools {
+
+constinit thread_local ThreadCache cache{};
+constinit Records records;
+
+namespace {
+
+Magazine* loaded_in(Bin const& bin) noexcept {
+  if (bin.empty == nullptr) return nullptr;
+  auto* const magazine = reinterpret_cast<Magazine*>(reinterpret_cast<char*>(bin.empty) - offsetof(Magazine, slots));
+  return magazine;
+}
+
+/// Takes the loaded magazine out of the bin, its count brought up to date.
+Magazine* unload(Bin& bin) noexcept {
+  Magazine* const magazine = loaded_in(bin);
+  if (magazine != nullptr) magazine->count = static_cast<std::uint32_t>(bin.head - bin.empty);
+  bin = {};
+  return magazine;
+}
+
+void load(Bin& bin, Magazine* magazine) noexcept {
+  bin.empty = magazine->slots;
+  bin.full = magazine->slots + magazine->capacity;
+  bin.head = magazine->slots + magazine->count;
+}
+
+/// The first refill takes little, each further one twice as much: an idle thread holds what it asked for.
+constexpr std::uint8_t first_batch_lg(SizeClass c) noexcept {
+  return static_cast<std::uint8_t>(c.lg() >= 12 ? 0 : std::min(12 - c.lg(), 4u));
+}
+
+/// One block, past the caches: for a thread that ended, never attached, or was interrupted in a miss path.
+void* take_one(SizeClass c, bool* zeroed) noexcept {
+  void* block = nullptr;
+  return pool[c.index()].take(&block, 1, zeroed) == 1 ? block : nullptr;
+}
+
+void report(Rejected const& rejected, SizeClass c) noexcept {
+  if (rejected.block != nullptr)
+    misuse(rejected.was_free ? Fault::double_free : Fault::invalid_free, rejected.block, c.bytes());
+}
+
+/// True while this thread may change its bins: attached, and in no other miss path.
+class MissPath {
+ public:
+  MissPath() noexcept : entered_{attach() && cache.depth == 0} {
+    if (entered_) ++cache.depth;
+  }
+  ~MissPath() {
+    if (entered_) --cache.depth;
+  }
+  MissPath(const MissPath&) = delete;
+  MissPath& operator=(const MissPath&) = delete;
+  explicit operator bool() const noexcept { return entered_; }
+
+ private:
+  bool entered_;
+};
+
+void take_batch(SizeClass c, Bin& bin, Magazine* into, bool* zeroed) noexcept {
+  std::uint8_t& batch_lg = cache.record->batch_lg[c.index()];
+  std::uint32_t const want = std::min(1u << batch_lg, into->capacity);
+  into->count = pool[c.index()].take(into->slots, want, zeroed);
+  if (want < into->capacity) ++batch_lg;
+  load(bin, into);
+}
+
+}  // namespace
+
+bool attach() noexcept {
+  if (cache.record != nullptr) return true;
+  if (cache.ended) return false;
+  if (!cache.joined) {
+    cache.joined = true;
+    pressure::thread_attached();
+    os::call_at_thread_exit();  // may allocate, and come here again
+    if (cache.record != nullptr) return true;
+  }
+  if (layout.span == 0) return false;
+  Guard const guard{records.lock};
+  if (!guard) return false;
+  Record* record = records.newest.load(std::memory_order_relaxed);
+  while (record != nullptr && record->owner.load(std::memory_order_relaxed) != nullptr) record = record->next;
+  if (record == nullptr) {
+    record = static_cast<Record*>(metadata.take(sizeof(Record)));
+    if (record == nullptr) return false;
+    record->next = records.newest.load(std::memory_order_relaxed);
+    records.newest.store(record, std::memory_order_release);
+  }
+  for (std::size_t i = 0; i < SizeClass::kCount; ++i) record->batch_lg[i] = first_batch_lg(SizeClass::at(i));
+  record->owner.store(&cache, std::memory_order_relaxed);
+  cache.record = record;
+  return true;
+}
+
+void* refill(SizeClass c, bool* zeroed) noexcept {
+  if (zeroed != nullptr) *zeroed = false;
+  MissPath const path;
+  if (!path) return take_one(c, zeroed);
+  ClassPool& shared = pool[c.index()];
+  Bin& bin = cache.bins[c.index()];
+  std::atomic<Magazine*>& slot = cache.record->spare[c.index()];
+  if (bin.head != bin.empty) return *--bin.head;  // a signal handler filled it meanwhile
+
+  Magazine* const empty = unload(bin);
+  Magazine* spare = slot.exchange(nullptr, std::memory_order_acquire);
+  if (spare != nullptr && spare->count != 0) {
+    load(bin, spare);
+    slot.store(empty, std::memory_order_release);
+    return *--bin.head;
+  }
+  // Both are empty: one goes back for a full one, the other stays.
+  Magazine* keep = empty != nullptr ? empty : spare;
+  Magazine* const surplus = keep == empty ? spare : nullptr;
+  if (Magazine* const full = shared.exchange_for_full(surplus); full != nullptr) {
+    load(bin, full);
+    slot.store(keep, std::memory_order_release);
+    return *--bin.head;
+  }
+  if (keep == nullptr && (keep = shared.exchange_for_empty(nullptr)) == nullptr) return take_one(c, zeroed);
+  slot.store(surplus, std::memory_order_release);
+  take_batch(c, bin, keep, zeroed);
+  return bin.head != bin.empty ? *--bin.head : nullptr;
+}
+
+void overflow(SizeClass c, void* block) noexcept {
+  MissPath const path;
+  ClassPool& shared = pool[c.index()];
+  if (!path) return report(shared.give(&block, 1), c);
+  Bin& bin = cache.bins[c.index()];
+  std::atomic<Magazine*>& slot = cache.record->spare[c.index()];
+
+  Magazine* const full = unload(bin);
+  Magazine* spare = slot.exchange(nullptr, std::memory_order_acquire);
+  if (spare != nullptr && (full == nullptr || spare->count == 0)) {
+    load(bin, spare);
+    slot.store(full, std::memory_order_release);
+  } else if (Magazine* const empty = shared.exchange_for_empty(spare); empty != nullptr) {
+    load(bin, empty);
+    slot.store(full, std::memory_order_release);
+  } else {  // no memory for a magazine: the block goes straight to its slab
+    slot.store(spare, std::memory_order_release);
+    if (full != nullptr) load(bin, full);
+    return report(shared.give(&block, 1), c);
+  }
+  if (bin.head == bin.full) return report(shared.give(&block, 1), c);
+  *bin.head++ = block;
+}
+
+void thread_exit() noexcept {
+  if (cache.ended || !cache.joined) return;
+  cache.ended = true;
+  pressure::thread_detached();
+  Record* const record = cache.record;
+  if (record == nullptr) return;
+  for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
+    if (Magazine* const loaded = unload(cache.bins[i]); loaded != nullptr) pool[i].leave(loaded);
+    Magazine* const spare = record->spare[i].exchange(nullptr, std::memory_order_acquire);
+    if (spare != nullptr) pool[i].leave(spare);
+  }
+  cache.record = nullptr;
+  record->owner.store(nullptr, std::memory_order_release);
+}
+
+void fork_prepare() noexcept {
+  records.lock.take_for_fork();
+  for (ClassPool& each : pool) each.fork_prepare();
+  metadata.lock.take_for_fork();
+}
+
+void fork_parent() noexcept {
+  metadata.lock.release_after_fork();
+  for (ClassPool& each : pool) each.fork_parent();
+  records.lock.release_after_fork();
+}
+
+void fork_child() noexcept {
+  metadata.lock.release_after_fork();
+  for (ClassPool& each : pool) each.fork_child();
+  records.lock.release_after_fork();
+  // Spares of threads that do not exist here are taken over. Their loaded magazines are left, and counted: the
+  // fork may have stopped such a thread between reading a head and writing it.
+  for (Record* record = records.newest.load(std::memory_order_relaxed); record != nullptr; record = record->next) {
+    ThreadCache const* const vanished = record->owner.load(std::memory_order_relaxed);
+    if (record == cache.record || vanished == nullptr) continue;
+    for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
+      Magazine* const spare = record->spare[i].exchange(nullptr, std::memory_order_acquire);
+      if (spare != nullptr) pool[i].leave(spare);
+      Bin const& left = vanished->bins[i];
+      figures.abandoned.fetch_add(static_cast<std::size_t>(left.head - left.empty), std::memory_order_relaxed);
+    }
+    record->owner.store(nullptr, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace mempool::pools

@@ -1,0 +1,86 @@
+// The hot path: per thread and class, one loaded magazine of free blocks, seen through three pointers.
+//
+// malloc misses at head == empty, free at head == full; the slot is touched only after the compare. All zero
+// means nothing attached, so there is no initialisation test. Whatever is rare (class off, thread ended, first
+// call) is expressed by equal marks, never by another instruction on a hit.
+// Source: J. Bonwick and J. Adams, Magazines and Vmem, USENIX 2001.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "pools/size_class.hpp"
+
+namespace mempool::pools {
+
+struct Record;
+
+/// An array of free blocks of one class. Its storage is metadata: recycled, never unmapped.
+struct Magazine {
+  std::uint32_t count;  // blocks in slots[0, count) while no thread has it loaded
+  std::uint32_t capacity;
+  Magazine* next;  // also the word below slots[0], which free() may compare a block with: never a block's address
+  void* slots[1];
+};
+
+struct Bin {
+  void** head;   // one past the top block
+  void** empty;  // malloc misses here
+  void** full;   // free misses here
+};
+
+struct ThreadCache {
+  Bin bins[SizeClass::kCount];
+  Record* record;      // nullptr: not attached
+  std::uint8_t depth;  // slow paths of this thread that are under way; > 1 in a signal handler that interrupted one
+  bool joined;         // the thread is counted, and its exit calls us
+  bool ended;          // the thread's exit has run: blocks come and go one by one, nothing is cached
+};
+
+// Hidden by attribute, since an extern declaration does not inherit -fvisibility: no GOT load on a hit.
+[[gnu::visibility("hidden"), gnu::tls_model("initial-exec")]] extern thread_local constinit ThreadCache cache;
+
+/// Where the pools lie. All zero until start, and for good where the pools are off: no pointer is pooled then.
+struct Layout {
+  std::uintptr_t base;
+  std::size_t span;
+  unsigned region_lg;  // a class's region is 1 << region_lg bytes: the class of an address is a shift
+};
+[[gnu::visibility("hidden")]] extern constinit Layout layout;
+
+inline bool is_pooled(const void* p) noexcept { return reinterpret_cast<std::uintptr_t>(p) - layout.base < layout.span; }
+/// Requires is_pooled(p).
+inline SizeClass class_of(const void* p) noexcept {
+  return SizeClass::at((reinterpret_cast<std::uintptr_t>(p) - layout.base) >> layout.region_lg);
+}
+inline bool is_block_start(const void* p, SizeClass c) noexcept {
+  return (reinterpret_cast<std::uintptr_t>(p) & kBlockMask[c.index()]) == 0;
+}
+
+/// malloc's hit: a block that holds `size` bytes, or what `cold(size)` returns.
+template <void* (*cold)(std::size_t)>
+[[gnu::always_inline]] inline void* allocate(std::size_t size) noexcept(noexcept(cold(size))) {
+  if (size > kMaxPooled) [[unlikely]] return cold(size);
+  Bin& bin = cache.bins[kClassOf[(size + 15) / 16]];
+  void** const head = bin.head;
+  if (head == bin.empty) [[unlikely]] return cold(size);
+  bin.head = head - 1;
+  return head[-1];
+}
+
+/// free's hit. `cold` gets nullptr, what is not pooled, misuse, and the push that finds its magazine full.
+template <void (*cold)(void*)>
+[[gnu::always_inline]] inline void release(void* block) noexcept {
+  std::uintptr_t const offset = reinterpret_cast<std::uintptr_t>(block) - layout.base;
+  if (offset >= layout.span) [[unlikely]] return cold(block);
+  std::size_t const index = offset >> layout.region_lg;
+  if ((offset & kBlockMask[index]) != 0) [[unlikely]] return cold(block);  // interior: never a block
+  Bin& bin = cache.bins[index];
+  void** const head = bin.head;
+  if (head == bin.full) [[unlikely]] return cold(block);
+  if (head[-1] == block) [[unlikely]] return cold(block);  // free(p); free(p)
+  *head = block;
+  bin.head = head + 1;
+}
+
+}  // namespace mempool::pools

@@ -1,0 +1,229 @@
+// The pools through the router, as the entry points use them, beside the process's ordinary malloc.
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "base/figures.hpp"
+#include "platform/os.hpp"
+#include "pools/class_pool.hpp"
+#include "pools/pools.hpp"
+#include "pools/record.hpp"
+#include "routing/router.hpp"
+
+namespace mempool {
+namespace {
+
+using pools::SizeClass;
+
+/// A block that knows what it should contain.
+struct Filled {
+  unsigned char* at = nullptr;
+  std::size_t bytes = 0;
+  unsigned char pattern = 0;
+
+  static Filled make(std::size_t bytes, unsigned char pattern) {
+    auto* const at = static_cast<unsigned char*>(routing::allocate(bytes));
+    std::memset(at, pattern, bytes);
+    return {at, bytes, pattern};
+  }
+  bool is_intact() const {
+    return std::all_of(at, at + bytes, [this](unsigned char c) { return c == pattern; });
+  }
+};
+
+TEST(Pools, a_request_gets_a_block_of_its_class_aligned_to_its_own_size) {
+  for (std::size_t bytes = 0; bytes <= pools::kMaxPooled; bytes += bytes < 600 ? 1 : 97) {
+    void* const block = routing::allocate(bytes);
+    ASSERT_TRUE(pools::is_pooled(block)) << bytes;
+    ASSERT_EQ(pools::class_of(block), SizeClass::holding(bytes));
+    ASSERT_EQ(reinterpret_cast<std::uintptr_t>(block) % SizeClass::holding(bytes).bytes(), 0u);
+    ASSERT_EQ(routing::usable_size(block), SizeClass::holding(bytes).bytes());
+    routing::release(block);
+  }
+}
+
+TEST(Pools, blocks_in_use_never_overlap_whatever_the_order_of_frees) {
+  std::mt19937 random{7};
+  std::vector<Filled> live;
+  for (int step = 0; step < 200000; ++step) {
+    if (live.size() < 3000 && random() % 5 != 0) {
+      std::size_t const bytes = std::size_t{1} << (random() % 12);
+      live.push_back(Filled::make(bytes + random() % bytes, static_cast<unsigned char>(random())));
+    } else if (!live.empty()) {
+      std::swap(live[random() % live.size()], live.back());
+      ASSERT_TRUE(live.back().is_intact());
+      routing::release(live.back().at);
+      live.pop_back();
+    }
+  }
+  for (Filled const& each : live) {
+    ASSERT_TRUE(each.is_intact());
+    routing::release(each.at);
+  }
+}
+
+TEST(Pools, fresh_blocks_of_a_class_come_in_address_order) {
+  std::thread{[] {
+    std::vector<char*> blocks;
+    for (int i = 0; i < 8; ++i) blocks.push_back(static_cast<char*>(routing::allocate(20000)));
+    EXPECT_TRUE(std::is_sorted(blocks.begin(), blocks.end()));
+    for (char* block : blocks) routing::release(block);
+  }}.join();
+}
+
+TEST(Pools, calloc_zeroes_what_others_dirtied_in_every_class) {
+  for (std::size_t bytes = 1; bytes <= pools::kMaxPooled; bytes *= 2) {
+    std::vector<void*> dirty(300);
+    for (void*& block : dirty) block = std::memset(routing::allocate(bytes), 0xAB, bytes);
+    for (void* block : dirty) routing::release(block);
+    for (int purged = 0; purged < 2; ++purged) {
+      std::vector<unsigned char*> clean(400);
+      for (unsigned char*& block : clean) {
+        block = static_cast<unsigned char*>(routing::allocate_zeroed(1, bytes));
+        ASSERT_TRUE(std::all_of(block, block + bytes, [](unsigned char c) { return c == 0; })) << bytes;
+        std::memset(block, 0xCD, bytes);
+      }
+      for (unsigned char* block : clean) routing::release(block);
+      pools::trim(0);
+    }
+  }
+}
+
+TEST(Pools, blocks_freed_by_another_thread_are_used_again_and_the_heap_does_not_grow) {
+  constexpr int kRounds = 50, kBlocks = 20000;
+  auto const round = [] {
+    std::vector<Filled> blocks;
+    for (int i = 0; i < kBlocks; ++i) blocks.push_back(Filled::make(48, static_cast<unsigned char>(i)));
+    std::thread{[&] {
+      for (Filled const& each : blocks) {
+        ASSERT_TRUE(each.is_intact());
+        routing::release(each.at);
+      }
+    }}.join();
+  };
+  round();
+  std::size_t const before = os::resident();
+  for (int i = 0; i < kRounds; ++i) round();
+  EXPECT_LT(os::resident(), before + (std::size_t{8} << 20));
+}
+
+TEST(Pools, a_thread_that_ends_leaves_nothing_behind_in_its_caches) {
+  std::uint64_t const class_index = SizeClass::holding(1024).index();
+  auto const held = [&] { return figures.supplied[class_index].load() - figures.taken_back[class_index].load(); };
+  std::uint64_t const before = held();
+  for (int i = 0; i < 200; ++i)
+    std::thread{[] {
+      std::vector<void*> blocks(100);
+      for (void*& block : blocks) block = routing::allocate(1024);
+      for (void* block : blocks) routing::release(block);
+    }}.join();
+  EXPECT_EQ(held(), before);
+}
+
+TEST(Pools, a_thread_whose_exit_has_run_still_allocates_and_frees) {
+  std::thread{[] {
+    void* const before = routing::allocate(100);
+    routing::thread_exit();
+    void* const after = routing::allocate(100);
+    EXPECT_TRUE(pools::is_pooled(after));
+    routing::release(before);
+    routing::release(after);
+    EXPECT_EQ(pools::cache.record, nullptr);
+  }}.join();
+}
+
+TEST(Pools, trimming_gives_back_pages_of_shuffled_frees_and_keeps_every_block_in_use) {
+  constexpr std::size_t kBlocks = 400000, kBytes = 256;
+  std::vector<Filled> blocks;
+  for (std::size_t i = 0; i < kBlocks; ++i) blocks.push_back(Filled::make(kBytes, static_cast<unsigned char>(i)));
+  std::shuffle(blocks.begin(), blocks.end(), std::mt19937{3});
+  std::size_t const full = os::resident();
+  constexpr std::size_t kKept = 50;
+  for (std::size_t i = kKept; i < kBlocks; ++i) routing::release(blocks[i].at);
+  pools::trim(0);
+  EXPECT_LT(os::resident(), full - kBlocks * kBytes / 2);
+  for (std::size_t i = 0; i < kKept; ++i) {
+    EXPECT_TRUE(blocks[i].is_intact());
+    routing::release(blocks[i].at);
+  }
+}
+
+TEST(Pools, survive_threads_that_hand_blocks_to_each_other_while_one_trims) {
+  std::atomic<bool> stop{false};
+  std::vector<Filled> shared(512);
+  std::vector<std::mutex> locks(512);
+  auto const worker = [&](unsigned seed) {
+    std::mt19937 random{seed};
+    for (int step = 0; step < 60000; ++step) {
+      std::size_t const at = random() % shared.size();
+      Filled mine = Filled::make(1 + random() % 3000, static_cast<unsigned char>(random()));
+      {
+        std::scoped_lock const guard{locks[at]};
+        std::swap(mine, shared[at]);
+      }
+      if (mine.at == nullptr) continue;
+      ASSERT_TRUE(mine.is_intact());
+      routing::release(mine.at);
+    }
+  };
+  std::thread trimmer{[&] {
+    while (!stop) pools::trim(0);
+  }};
+  std::vector<std::thread> workers;
+  for (unsigned seed = 1; seed <= 4; ++seed) workers.emplace_back(worker, seed);
+  for (std::thread& each : workers) each.join();
+  stop = true;
+  trimmer.join();
+  for (Filled const& each : shared) routing::release(each.at);
+}
+
+TEST(Pools, realloc_stays_in_place_inside_a_block_and_moves_when_it_shrinks_by_two_classes) {
+  void* const block = routing::allocate(1000);
+  EXPECT_EQ(routing::resize(block, 1024), block);
+  EXPECT_EQ(routing::resize(block, 300), block);
+  std::memset(block, 0x5A, 300);
+  auto* const moved = static_cast<unsigned char*>(routing::resize(block, 200));
+  EXPECT_NE(moved, block);
+  EXPECT_TRUE(std::all_of(moved, moved + 200, [](unsigned char c) { return c == 0x5A; }));
+  routing::release(moved);
+}
+
+using PoolsDeathTest = testing::Test;
+
+TEST(PoolsDeathTest, a_double_free_deep_in_a_magazine_is_found_when_the_slab_gets_it) {
+  EXPECT_EXIT(
+      {
+        void* const first = routing::allocate(64);
+        void* const second = routing::allocate(64);
+        routing::release(first);
+        routing::release(second);
+        routing::release(first);
+        routing::thread_exit();
+        _exit(0);
+      },
+      testing::KilledBySignal(SIGABRT), "double free of 0x[0-9a-f]+ \\(class 64B\\)");
+}
+
+TEST(PoolsDeathTest, a_block_that_was_never_handed_out_is_found_when_the_slab_gets_it) {
+  EXPECT_EXIT(
+      {
+        auto* const block = static_cast<char*>(routing::allocate(64));
+        routing::release(block + (std::size_t{1} << 19));
+        routing::thread_exit();
+        _exit(0);
+      },
+      testing::KilledBySignal(SIGABRT), "invalid free of 0x[0-9a-f]+ \\(class 64B\\)");
+}
+
+}  // namespace
+}  // namespace mempool
