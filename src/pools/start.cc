@@ -30,13 +30,14 @@ struct Plan {
 };
 
 Plan plan_for(unsigned region_lg, std::size_t fallback) noexcept {
+  std::size_t const regions = std::size_t{SizeClass::kCount} << region_lg;
   std::size_t const slabs = std::size_t{1} << (region_lg - kSlabLg);
   std::size_t const page = os::page_size();
   return {
-      .regions = SizeClass::kCount << region_lg,
+      .regions = regions,
       .table = round_up(slabs * sizeof(SlabInfo), page),
       .partial = round_up(std::max<std::size_t>(slabs / 8, 8) * SizeClass::kCount, page),
-      .metadata = std::max<std::size_t>((SizeClass::kCount << region_lg) / 64, std::size_t{4} << 20),
+      .metadata = std::max<std::size_t>(regions / 64, std::size_t{4} << 20),
       .fallback = fallback,
   };
 }
