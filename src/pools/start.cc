@@ -46,11 +46,14 @@ Plan plan_for(unsigned region_lg, std::size_t fallback) noexcept {
 
 void start(bool use_pools, std::size_t fallback_bytes, os::Span& for_fallback) noexcept {
   figures.classes = SizeClass::kCount;
-  if (!use_pools) return;
   std::size_t const room = os::address_space_left();
   if (room < kScarce) return;
 
   constexpr std::size_t kAlignment = std::size_t{1} << 30;
+  if (!use_pools) {
+    if (room == SIZE_MAX && fallback_bytes != 0) for_fallback = os::reserve(fallback_bytes, kAlignment);
+    return;
+  }
   os::Span whole;
   unsigned lg = kLargestRegionLg;
   Plan plan{};
