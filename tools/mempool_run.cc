@@ -199,7 +199,7 @@ class Child {
 bool served_nothing(Figures const& of) {
   auto const used = [](auto const& count) { return count.load(std::memory_order_relaxed) != 0; };
   return std::none_of(std::begin(of.supplied), std::end(of.supplied), used) &&
-         std::none_of(std::begin(of.fallback), std::end(of.fallback), [&](auto& shard) { return used(shard.requests); });
+         std::none_of(std::begin(of.fallback), std::end(of.fallback), [&](auto& each) { return used(each.requests); });
 }
 
 void summarise(Figures const& of, pid_t child, std::uint64_t peak_resident) {
