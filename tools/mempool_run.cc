@@ -209,7 +209,7 @@ void summarise(Figures const& of, pid_t child, std::uint64_t peak_resident) {
   if (std::uint32_t const owner = of.owner.load(relaxed); owner != static_cast<std::uint32_t>(child))
     line.text(" (in process ").dec(owner).text(", the first that loaded it)");
   else if (served_nothing(of))
-    line.text(": the program has a malloc of its own");
+    line.text(": the program has a malloc of its own, or needs none");
   say(line);
 
   Line memory;
