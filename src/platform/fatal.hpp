@@ -6,6 +6,8 @@
 
 #include <cstddef>
 
+#include "base/line.hpp"
+
 namespace mempool {
 
 enum class Fault : unsigned char {
@@ -25,6 +27,11 @@ void misuse(Fault fault, const void* block, std::size_t class_bytes) noexcept;
 
 /// A broken invariant of ours, named by the sentence `what`.
 [[noreturn]] void broken_invariant(const char* what) noexcept;
+
+/// Appends " [libmempool 0.1.0 (commit ...), build-id ...]" and ", build-id ...": what a report needs to find the
+/// right symbols. Nothing where the linker left no note.
+void append_version(Line& line) noexcept;
+void append_build_id(Line& line) noexcept;
 
 /// What `strings` finds, the start line prints and libmempool_version() returns:
 /// "libmempool 0.1.0 (commit abcdef123456)". The build-id is appended at run time where it is known.

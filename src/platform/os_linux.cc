@@ -1,0 +1,237 @@
+// Linux behind the contract of os.hpp, by system calls of its own so that errno stays the program's.
+
+#include <cstring>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "platform/os.hpp"
+#include "platform/syscall.hpp"
+
+extern "C" char** environ;
+
+namespace mempool::os {
+namespace {
+
+constinit thread_local char mark = 0;
+constinit std::atomic<std::size_t> page{0};
+
+/// /proc/self/environ, read before the C library knows its environment; cut where it is longer.
+constinit char early_environment[32 << 10] = {};
+constinit long early_length = -1;
+
+char* map_anywhere(std::size_t bytes, int protection, int flags) noexcept {
+  long const at = system_call(SYS_mmap, 0, static_cast<long>(bytes), protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1);
+  return failed(at) ? nullptr : reinterpret_cast<char*>(at);
+}
+
+void drop(char* begin, char* end) noexcept {
+  if (begin != end) system_call(SYS_munmap, reinterpret_cast<long>(begin), end - begin);
+}
+
+Span map_aligned(std::size_t bytes, std::size_t alignment, int protection, int flags) noexcept {
+  bytes = round_up(bytes, page_size());
+  std::size_t const slack = alignment > page_size() ? alignment - page_size() : 0;
+  if (bytes == 0 || bytes > PTRDIFF_MAX - slack) return {};
+  char* const raw = map_anywhere(bytes + slack, protection, flags);
+  if (raw == nullptr) return {};
+  char* const begin = reinterpret_cast<char*>(round_up(reinterpret_cast<std::uintptr_t>(raw), alignment));
+  drop(raw, begin);
+  drop(begin + bytes, raw + bytes + slack);
+  return {begin, bytes};
+}
+
+bool advise(Span range, int advice) noexcept {
+  return system_call(SYS_madvise, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes), advice) == 0;
+}
+
+std::size_t number_at(const char*& text) noexcept {
+  while (*text == ' ') ++text;
+  std::size_t n = 0;
+  for (; *text >= '0' && *text <= '9'; ++text) n = n * 10 + static_cast<std::size_t>(*text - '0');
+  return n;
+}
+
+}  // namespace
+
+std::size_t page_size() noexcept {
+  std::size_t bytes = page.load(std::memory_order_relaxed);
+  if (bytes == 0) page.store(bytes = getauxval(AT_PAGESZ), std::memory_order_relaxed);
+  return bytes;
+}
+
+Span reserve(std::size_t bytes, std::size_t alignment) noexcept {
+  return map_aligned(bytes, alignment, PROT_NONE, MAP_NORESERVE);
+}
+
+bool commit(Span range) noexcept {
+  return system_call(SYS_mprotect, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes),
+                     PROT_READ | PROT_WRITE) == 0;
+}
+
+bool discard(Span range) noexcept { return advise(range, MADV_DONTNEED); }
+void refuse_huge_pages(Span range) noexcept { advise(range, MADV_NOHUGEPAGE); }
+
+Span map(std::size_t bytes, std::size_t alignment) noexcept {
+  return map_aligned(bytes, alignment, PROT_READ | PROT_WRITE, 0);
+}
+
+void unmap(Span range) noexcept { drop(range.begin, range.end()); }
+
+Span remap(Span range, std::size_t bytes) noexcept {
+  bytes = round_up(bytes, page_size());
+  long const at = system_call(SYS_mremap, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes),
+                              static_cast<long>(bytes), MREMAP_MAYMOVE);
+  return failed(at) ? Span{} : Span{reinterpret_cast<char*>(at), bytes};
+}
+
+bool map_over(Span range) noexcept {
+  return !failed(system_call(SYS_mmap, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes),
+                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1));
+}
+
+bool map_file_over(Span range, int fd) noexcept {
+  return !failed(system_call(SYS_mmap, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes),
+                             PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd));
+}
+
+std::size_t address_space_left() noexcept {
+  struct rlimit64 limit {};
+  if (system_call(SYS_prlimit64, 0, RLIMIT_AS, 0, reinterpret_cast<long>(&limit)) != 0) return SIZE_MAX;
+  if (limit.rlim_cur == RLIM64_INFINITY) return SIZE_MAX;
+  char statm[128] = {};
+  if (read_file("/proc/self/statm", statm, sizeof statm - 1) <= 0) return limit.rlim_cur;
+  const char* text = statm;
+  std::size_t const used = number_at(text) * page_size();
+  return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
+}
+
+void wait(const std::uint32_t* word, std::uint32_t expected, int timeout_ms) noexcept {
+  timespec const timeout{timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+  system_call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAIT_PRIVATE, expected,
+              timeout_ms < 0 ? 0 : reinterpret_cast<long>(&timeout));
+}
+
+void wake_one(const std::uint32_t* word) noexcept {
+  system_call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAKE_PRIVATE, 1);
+}
+
+void wake_all(const std::uint32_t* word) noexcept {
+  system_call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAKE_PRIVATE, INT32_MAX);
+}
+
+int process_id() noexcept { return static_cast<int>(system_call(SYS_getpid)); }
+int thread_id() noexcept { return static_cast<int>(system_call(SYS_gettid)); }
+
+std::uint64_t monotonic_ns() noexcept {
+  timespec now{};
+  system_call(SYS_clock_gettime, CLOCK_MONOTONIC, reinterpret_cast<long>(&now));
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+long read_file(const char* path, char* buffer, std::size_t capacity) noexcept {
+  int const fd = open_file(path, O_RDONLY);
+  if (fd < 0) return -1;
+  std::size_t length = 0;
+  while (length < capacity) {
+    long const n = system_call(SYS_read, fd, reinterpret_cast<long>(buffer + length), static_cast<long>(capacity - length));
+    if (n == -EINTR) continue;
+    if (n < 0) {
+      close_file(fd);
+      return -1;
+    }
+    if (n == 0) break;
+    length += static_cast<std::size_t>(n);
+  }
+  close_file(fd);
+  return static_cast<long>(length);
+}
+
+int open_file(const char* path, int flags, int mode) noexcept {
+  long const fd = system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path), flags | O_CLOEXEC, mode);
+  return failed(fd) ? -1 : static_cast<int>(fd);
+}
+
+long read_at(int fd, char* buffer, std::size_t capacity, std::uint64_t offset) noexcept {
+  long const n = system_call(SYS_pread64, fd, reinterpret_cast<long>(buffer), static_cast<long>(capacity),
+                             static_cast<long>(offset));
+  return failed(n) ? -1 : n;
+}
+
+void close_file(int fd) noexcept { system_call(SYS_close, fd); }
+
+bool write_all(int fd, std::string_view text) noexcept {
+  long written = 0;
+  do written = system_call(SYS_write, fd, reinterpret_cast<long>(text.data()), static_cast<long>(text.size()));
+  while (written == -EINTR);
+  return written == static_cast<long>(text.size());
+}
+
+std::size_t resident() noexcept {
+  char statm[128] = {};
+  if (read_file("/proc/self/statm", statm, sizeof statm - 1) <= 0) return 0;
+  const char* text = statm;
+  number_at(text);
+  return number_at(text) * page_size();
+}
+
+std::size_t peak_resident() noexcept {
+  struct rusage usage {};
+  if (system_call(SYS_getrusage, RUSAGE_SELF, reinterpret_cast<long>(&usage)) != 0) return 0;
+  return static_cast<std::size_t>(usage.ru_maxrss) << 10;
+}
+
+bool is_secure() noexcept { return getauxval(AT_SECURE) != 0; }
+
+void each_environment(void (*visit)(const char* entry, void* context), void* context) noexcept {
+  if (environ != nullptr) {
+    for (char** entry = environ; *entry != nullptr; ++entry) visit(*entry, context);
+    return;
+  }
+  if (early_length < 0) early_length = read_file("/proc/self/environ", early_environment, sizeof early_environment - 1);
+  for (long at = 0; at < early_length; at += static_cast<long>(std::strlen(early_environment + at)) + 1)
+    visit(early_environment + at, context);
+}
+
+const char* environment(const char* name) noexcept {
+  struct Search {
+    const char* name;
+    std::size_t length;
+    const char* value;
+  } search{name, std::strlen(name), nullptr};
+  each_environment(
+      [](const char* entry, void* context) {
+        auto& wanted = *static_cast<Search*>(context);
+        if (wanted.value == nullptr && std::strncmp(entry, wanted.name, wanted.length) == 0 && entry[wanted.length] == '=')
+          wanted.value = entry + wanted.length + 1;
+      },
+      &search);
+  return search.value;
+}
+
+void abort() noexcept {
+  // The program's own handler first, as with the C library's abort; then, should it return, the default action.
+  unsigned long const abort_bit = 1UL << (SIGABRT - 1);
+  system_call(SYS_rt_sigprocmask, SIG_UNBLOCK, reinterpret_cast<long>(&abort_bit), 0, sizeof abort_bit);
+  system_call(SYS_tgkill, process_id(), thread_id(), SIGABRT);
+  struct {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)();
+    unsigned long mask;
+  } const default_action{SIG_DFL, 0, nullptr, 0};
+  system_call(SYS_rt_sigaction, SIGABRT, reinterpret_cast<long>(&default_action), 0, sizeof abort_bit);
+  system_call(SYS_tgkill, process_id(), thread_id(), SIGABRT);
+  __builtin_trap();
+}
+
+std::uintptr_t thread_mark() noexcept { return reinterpret_cast<std::uintptr_t>(&mark); }
+
+}  // namespace mempool::os
