@@ -4,8 +4,6 @@
 #include "base/figures.hpp"
 #include "base/line.hpp"
 #include "base/summary.hpp"
-#include "monitor/monitor.hpp"
-#include "options/options.hpp"
 #include "platform/os.hpp"
 #include "routing/router.hpp"
 #include "routing/start.hpp"
@@ -14,9 +12,6 @@ namespace {
 
 [[gnu::constructor]] void at_load() {
   mempool::routing::start();
-  if (mempool::routing::is_off()) return;
-  mempool::options::say_start_line();
-  mempool::monitor::install();
 }
 
 [[gnu::destructor]] void at_exit() {

@@ -22,6 +22,7 @@
 #include "base/figures.hpp"
 #include "base/line.hpp"
 #include "base/summary.hpp"
+#include "options/options.hpp"
 #include "why_not_loaded.hpp"
 
 extern char** environ;
@@ -245,6 +246,21 @@ void say_why_nothing_was_counted(const char* program) {
   say(line);
 }
 
+/// Names with our prefix that are none of our options belong to somebody else, or are misspelt: said, and let be.
+void say_unknown_variables() {
+  Line line;
+  line.text("libmempool: no options of libmempool:");
+  bool any = false;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string_view const name = std::string_view{*entry}.substr(0, std::strcspn(*entry, "="));
+    auto const is_it = [name](mempool::options::Row const& row) { return row.name == name; };
+    if (!name.starts_with("MEMPOOL_") || std::ranges::any_of(mempool::options::kTable, is_it)) continue;
+    line.text(any ? ", " : " ").text(name);
+    any = true;
+  }
+  if (any) say(line);
+}
+
 int exit_code(int status) { return WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status); }
 
 int run(std::string const& library, char* const* command) {
@@ -253,6 +269,7 @@ int run(std::string const& library, char* const* command) {
     preload.append(":").append(before);
   static CounterPage const page;  // static: fail() ends through exit(), and the file must go then too
   if (page.figures() == nullptr) fail(kOwnFailure, "counter page", std::strerror(errno));
+  say_unknown_variables();
   setenv("LD_PRELOAD", preload.c_str(), 1);
   setenv("MEMPOOL_SUMMARY", page.path().c_str(), 1);
 

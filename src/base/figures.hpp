@@ -14,8 +14,8 @@ inline constexpr unsigned kMaxClasses = 16;
 struct alignas(64) FallbackShard {
   std::atomic<std::uint64_t> requests;  // calls that mimalloc (or a mapping of its own) served
   std::atomic<std::uint64_t> small;     // of these, requests that would have fitted a class
-  std::atomic<std::uint64_t> bytes;     // requested, in all
-  std::atomic<std::uint64_t> freed;     // blocks given back
+  std::atomic<std::uint64_t> bytes;     // usable bytes of the blocks served, in all
+  std::atomic<std::uint64_t> freed;     // usable bytes of the blocks freed, in all
 };
 
 struct alignas(4096) Figures {
@@ -30,7 +30,6 @@ struct alignas(4096) Figures {
   std::atomic<std::uint64_t> supplied[kMaxClasses];    // blocks handed to thread caches, from slabs or the depot
   std::atomic<std::uint64_t> taken_back[kMaxClasses];  // blocks that came back from thread caches
 
-  std::atomic<std::uint64_t> slabs_bytes;         // bytes of slabs carved so far, all classes
   std::atomic<std::uint64_t> discarded_bytes;     // bytes given back to the OS so far
   std::atomic<std::uint64_t> class_full;          // refills that found their region full
   std::atomic<std::uint64_t> foreign_frees;       // pointers that are not ours and were left alone

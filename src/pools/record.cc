@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "platform/fatal.hpp"
-#include "platform/thread_exit.hpp"
+#include "platform/hooks.hpp"
 #include "pools/class_pool.hpp"
 #include "pressure/account.hpp"
 

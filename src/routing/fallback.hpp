@@ -31,6 +31,9 @@ enum class Owner : std::uint8_t {
 };
 Owner owner_of(const void* block) noexcept;
 
+/// True for an address inside a live block but not at its start. Slow: only for the words of a message.
+bool is_inside_live_block(const void* p) noexcept;
+
 /// Frees; the answer tells what the pointer was, and only `live` was freed. Never touches foreign memory.
 Owner release(void* block) noexcept;
 /// Bytes usable at a live block; 0 where it is none.

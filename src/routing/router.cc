@@ -68,10 +68,10 @@ void release_foreign(void* block) noexcept {
   }
 }
 
-/// What `block` is, where it is not poolled: reports misuse and answers whether it is a live block of the fallback.
-bool is_live_fallback(void* block, Fault stale) noexcept {
+/// What `block` is, where it is not pooled: reports misuse and answers whether it is a live block of the fallback.
+bool is_live_fallback(void* block) noexcept {
   fallback::Owner const owner = fallback::owner_of(block);
-  if (owner == fallback::Owner::stale) misuse(stale, block, 0);
+  if (owner == fallback::Owner::stale) misuse(Fault::invalid_realloc, block, 0);
   return owner == fallback::Owner::live;
 }
 
@@ -144,7 +144,8 @@ void release(void* block) noexcept {
   pools::attach();
   switch (fallback::release(block)) {
     case fallback::Owner::live: return;
-    case fallback::Owner::stale: return misuse(Fault::double_free, block, 0);
+    case fallback::Owner::stale:
+      return misuse(fallback::is_inside_live_block(block) ? Fault::invalid_free : Fault::double_free, block, 0);
     case fallback::Owner::foreign: return release_foreign(block);
   }
 }
@@ -177,7 +178,7 @@ void* resize(void* block, std::size_t size) noexcept {
   }
   if (size > kMostBytes) return out_of_memory();
   if (pools::is_pooled(block)) return resize_pooled(block, size);
-  if (is_live_fallback(block, Fault::invalid_realloc)) return resize_fallback(block, size);
+  if (is_live_fallback(block)) return resize_fallback(block, size);
   if (libc_heap::owns(block) && libc_heap::find()) return libc_heap::resize(block, size);
   return out_of_memory();  // nobody knows how many bytes to copy
 }
@@ -210,7 +211,7 @@ std::size_t usable_size(void* block) noexcept {
     misuse(Fault::invalid_realloc, block, c.bytes());
     return 0;
   }
-  if (is_live_fallback(block, Fault::invalid_realloc)) return fallback::usable_size(block);
+  if (is_live_fallback(block)) return fallback::usable_size(block);
   return libc_heap::owns(block) && libc_heap::find() ? libc_heap::usable_size(block) : 0;
 }
 

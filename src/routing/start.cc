@@ -3,13 +3,12 @@
 #include <atomic>
 #include <cstring>
 #include <fcntl.h>
-#include <pthread.h>
 
 #include "base/figures.hpp"
 #include "options/options.hpp"
 #include "platform/fatal.hpp"
 #include "platform/os.hpp"
-#include "platform/thread_exit.hpp"
+#include "platform/hooks.hpp"
 #include "pools/record.hpp"
 #include "pressure/account.hpp"
 #include "routing/fallback.hpp"
@@ -86,7 +85,7 @@ void start() noexcept {
     Phase const result = start_once();
     phase.store(result, std::memory_order_release);
     os::wake_all(phase_word());
-    if (result == Phase::started) pthread_atfork(fork_prepare, fork_parent, fork_child);
+    if (result == Phase::started) os::call_at_fork(fork_prepare, fork_parent, fork_child);
     return;
   }
   // Another thread is at it. The starting thread itself comes here when the C library allocates under it: it is

@@ -1,0 +1,84 @@
+# libmempool.so and libmempool.a: our objects and mimalloc's joined to one, in which only the exported names stay
+# global. See docs/how-it-works.md, "The link".
+
+find_package(Python3 QUIET COMPONENTS Interpreter)
+set(exports ${PROJECT_SOURCE_DIR}/preload/exports.map)
+
+add_custom_target(mempool_version
+  COMMAND ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_DIR} -DVERSION=${PROJECT_VERSION}
+    -DOUTPUT=${CMAKE_CURRENT_BINARY_DIR}/version.cc -P ${PROJECT_SOURCE_DIR}/cmake/version.cmake
+  BYPRODUCTS ${CMAKE_CURRENT_BINARY_DIR}/version.cc VERBATIM)
+
+file(GLOB core_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/platform/*.cc ${PROJECT_SOURCE_DIR}/src/options/*.cc
+  ${PROJECT_SOURCE_DIR}/src/pressure/*.cc ${PROJECT_SOURCE_DIR}/src/pools/*.cc ${PROJECT_SOURCE_DIR}/src/routing/*.cc
+  ${PROJECT_SOURCE_DIR}/src/monitor/*.cc)
+file(GLOB spdlog_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/monitor/spdlog_*.cc)
+if(spdlog_sources)
+  list(REMOVE_ITEM core_sources ${spdlog_sources})
+endif()
+file(GLOB preload_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/preload/*.cc)
+
+# The rules of the malloc path, as far as a compiler knows them: no exception, no RTTI, no guarded static, no TLS but
+# initial-exec, nothing visible by default.
+set(core_options -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden -fvisibility-inlines-hidden
+  -ftls-model=initial-exec -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
+  -fno-stack-protector -fno-semantic-interposition)
+
+add_library(mempool_core OBJECT ${core_sources} ${CMAKE_CURRENT_BINARY_DIR}/version.cc)
+add_dependencies(mempool_core mempool_version)
+target_link_libraries(mempool_core PRIVATE mempool_warnings PUBLIC mempool_includes)
+target_include_directories(mempool_core PRIVATE ${mimalloc_include})
+target_compile_options(mempool_core PRIVATE ${core_options})
+if(MEMPOOL_SANITIZE)
+  target_compile_options(mempool_core PUBLIC -fsanitize=${MEMPOOL_SANITIZE})
+  return()
+endif()
+
+add_library(mempool_preload OBJECT ${preload_sources})
+target_link_libraries(mempool_preload PRIVATE mempool_warnings mempool_includes)
+target_compile_options(mempool_preload PRIVATE ${core_options})
+set_source_files_properties(${PROJECT_SOURCE_DIR}/preload/operators.cc PROPERTIES COMPILE_OPTIONS -fexceptions)
+
+set(joined ${CMAKE_CURRENT_BINARY_DIR}/mempool.o)
+set(join ${PROJECT_SOURCE_DIR}/cmake/join)
+add_custom_command(OUTPUT ${joined}
+  COMMAND ${join} ${CMAKE_LINKER} ${CMAKE_OBJCOPY} ${exports} ${joined}
+    $<TARGET_OBJECTS:mempool_core> $<TARGET_OBJECTS:mempool_preload> ${mimalloc_object}
+  DEPENDS ${join} ${exports} ${mimalloc_object} mimalloc_private $<TARGET_OBJECTS:mempool_core>
+    $<TARGET_OBJECTS:mempool_preload>
+  COMMAND_EXPAND_LISTS VERBATIM)
+
+# The archive holds the one joined object: the C library's allocator is replaced whole or not at all.
+set(archive ${CMAKE_CURRENT_BINARY_DIR}/libmempool.a)
+add_custom_command(OUTPUT ${archive}
+  COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
+  COMMAND ${CMAKE_AR} rcs ${archive} ${joined}
+  DEPENDS ${joined} VERBATIM)
+
+set(versioned ${CMAKE_CURRENT_BINARY_DIR}/mempool-versioned.o)
+set(library ${CMAKE_CURRENT_BINARY_DIR}/libmempool.so)
+include(${PROJECT_SOURCE_DIR}/cmake/spdlog.cmake)
+add_custom_command(OUTPUT ${library}
+  COMMAND ${PROJECT_SOURCE_DIR}/cmake/old-glibc ${CMAKE_OBJCOPY} ${PROJECT_SOURCE_DIR}/cmake/glibc-2.28.syms ${joined}
+    ${versioned}
+  COMMAND ${CMAKE_CXX_COMPILER} -shared -nostartfiles -nodefaultlibs -o ${library} ${versioned} ${spdlog_object}
+    -Wl,--version-script=${exports} -Wl,-Bsymbolic -Wl,-z,now,-z,relro,-z,nodelete,-z,defs
+    -Wl,--build-id=sha1 -Wl,-soname,libmempool.so -Wl,--gc-sections -lc -lgcc
+  DEPENDS ${joined} ${spdlog_object} ${exports} ${PROJECT_SOURCE_DIR}/cmake/glibc-2.28.syms
+    ${PROJECT_SOURCE_DIR}/cmake/old-glibc
+  COMMAND_EXPAND_LISTS VERBATIM)
+add_custom_target(mempool_library ALL DEPENDS ${library} ${archive})
+
+add_library(mempool SHARED IMPORTED GLOBAL)
+set_target_properties(mempool PROPERTIES IMPORTED_LOCATION ${library})
+target_include_directories(mempool INTERFACE ${PROJECT_SOURCE_DIR}/include)
+add_dependencies(mempool mempool_library)
+add_library(mempool::mempool ALIAS mempool)
+
+# -u: a program that only calls strdup would otherwise take the C library's malloc.
+add_library(mempool_static STATIC IMPORTED GLOBAL)
+set_target_properties(mempool_static PROPERTIES IMPORTED_LOCATION ${archive})
+target_include_directories(mempool_static INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_link_options(mempool_static INTERFACE -Wl,-u,malloc,-u,_Znwm)
+add_dependencies(mempool_static mempool_library)
+add_library(mempool::static ALIAS mempool_static)

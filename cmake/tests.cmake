@@ -1,0 +1,16 @@
+# One unit-test program over the layers' objects; entry points are tested under the preload, by the run scripts.
+find_package(GTest REQUIRED)
+find_package(Threads REQUIRED)
+include(GoogleTest)
+file(GLOB_RECURSE unit_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/*_test.cc)
+add_executable(unit-tests ${unit_sources} $<TARGET_OBJECTS:mempool_core> ${mimalloc_object})
+add_dependencies(unit-tests mimalloc_private)
+target_link_libraries(unit-tests PRIVATE mempool_warnings mempool_includes GTest::gtest GTest::gtest_main
+  Threads::Threads ${CMAKE_DL_LIBS})
+target_include_directories(unit-tests PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit)
+target_compile_options(unit-tests PRIVATE -Wno-old-style-cast -Wno-sign-conversion -Wno-conversion)
+if(MEMPOOL_SANITIZE)
+  target_compile_options(unit-tests PRIVATE -fsanitize=${MEMPOOL_SANITIZE})
+  target_link_options(unit-tests PRIVATE -fsanitize=${MEMPOOL_SANITIZE})
+endif()
+add_test(NAME unit COMMAND unit-tests)

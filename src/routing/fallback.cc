@@ -1,0 +1,228 @@
+#include "routing/fallback.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <mimalloc.h>
+
+#include "base/figures.hpp"
+#include "platform/lock.hpp"
+#include "pressure/account.hpp"
+#include "routing/gate.hpp"
+#include "routing/live_blocks.hpp"
+#include "routing/mappings.hpp"
+#include "routing/mimalloc_shims.hpp"
+
+namespace mempool::fallback {
+namespace {
+
+/// From here on a block is a mapping of its own: a system call is little beside its pages, they go back at once, and
+/// growing it moves page tables instead of bytes.
+constexpr std::size_t kOwnMapping = std::size_t{64} << 20;
+/// mimalloc serves alignments from here on past its arenas, which are all it may use.
+constexpr std::size_t kOwnAlignment = std::size_t{1} << 20;
+/// What is reserved for mimalloc where addresses are free: 1 TiB.
+constexpr std::size_t kRegion = std::size_t{1} << 40;
+
+constinit os::Span region;
+constinit LiveBlocks live;
+constinit Lock starting;
+constinit std::atomic<bool> started{false};
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool ended = false;
+
+class KeepErrno {
+ public:
+  KeepErrno() noexcept : saved_{errno} {}
+  ~KeepErrno() { errno = saved_; }
+  KeepErrno(const KeepErrno&) = delete;
+  KeepErrno& operator=(const KeepErrno&) = delete;
+
+ private:
+  int saved_;
+};
+
+FallbackShard& my_shard() noexcept { return figures.fallback[(os::thread_mark() >> 12) % Figures::kShards]; }
+
+void count_new(std::size_t bytes) noexcept {
+  FallbackShard& shard = my_shard();
+  shard.requests.fetch_add(1, std::memory_order_relaxed);
+  shard.bytes.fetch_add(bytes, std::memory_order_relaxed);
+  pressure::heap_grew(bytes);
+}
+
+void count_freed(std::size_t bytes) noexcept {
+  my_shard().freed.fetch_add(bytes, std::memory_order_relaxed);
+  pressure::heap_shrank(bytes);
+}
+
+/// Every option is set, so that mimalloc never looks for one, and the region is its only arena, given before its first
+/// allocation: later is too late.
+void start_mimalloc() noexcept {
+  if (started.load(std::memory_order_acquire)) return;
+  Guard const guard{starting};
+  if (!guard || started.load(std::memory_order_relaxed)) return;
+  for (int i = 0; i < _mi_option_last; ++i) {
+    auto const option = static_cast<mi_option_t>(i);
+    mi_option_set(option, mi_option_get(option));
+  }
+  mi_option_disable(mi_option_show_errors);
+  mi_option_disable(mi_option_verbose);
+  if (!region.empty()) {
+#if MI_MALLOC_VERSION < 210
+    mi_option_enable(mi_option_limit_os_alloc);
+#else
+    mi_option_enable(mi_option_disallow_os_alloc);
+#endif
+    mi_manage_os_memory(region.begin, region.bytes, false, false, true, -1);
+  }
+  started.store(true, std::memory_order_release);
+}
+
+/// A thread whose exit has run must not leave a heap of mimalloc's behind: whatever it made goes at once.
+void give_up_late_heap() noexcept {
+  if (ended && thread_has_heap()) mi_thread_done();
+}
+
+bool is_mimallocs(const void* p) noexcept { return region.empty() ? in_mimallocs_mapping(p) : live.covers(p); }
+
+void* from_mimalloc(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
+  Inside const inside;
+  if (!inside) return nullptr;
+  start_mimalloc();
+  void* const block = zeroed ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment);
+  if (block == nullptr) return nullptr;
+  if (!region.empty() && !live.add(block)) {
+    mi_free(block);
+    return nullptr;
+  }
+  count_new(mi_usable_size(block));
+  return block;
+}
+
+Owner release_to_mimalloc(void* block) noexcept {
+  if (!region.empty() && !live.remove(block)) return Owner::stale;
+  Inside const inside;
+  if (!inside) {  // a signal handler interrupted this thread inside mimalloc: the block is lost, the program is not
+    figures.abandoned.fetch_add(1, std::memory_order_relaxed);
+    return Owner::live;
+  }
+  count_freed(mi_usable_size(block));
+  mi_free(block);
+  give_up_late_heap();
+  return Owner::live;
+}
+
+}  // namespace
+
+std::size_t region_bytes_wanted(std::size_t address_space) noexcept { return address_space == SIZE_MAX ? kRegion : 0; }
+
+void set_region(os::Span given) noexcept {
+  if (live.reset(given)) region = given;
+}
+
+void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
+  KeepErrno const keep;
+  if (size < kOwnMapping && alignment < kOwnAlignment && !ended)
+    if (void* const block = from_mimalloc(size, alignment, zeroed); block != nullptr) return block;
+  void* const block = mappings.allocate(size, alignment);
+  if (block != nullptr) count_new(round_up(size, os::page_size()));
+  return block;
+}
+
+Owner owner_of(const void* block) noexcept {
+  if (is_mimallocs(block)) return region.empty() || live.has(block) ? Owner::live : Owner::stale;
+  if (mappings.bytes_of(block) != 0) return Owner::live;
+  return mappings.was_released(block) ? Owner::stale : Owner::foreign;
+}
+
+Owner release(void* block) noexcept {
+  KeepErrno const keep;
+  if (is_mimallocs(block)) return release_to_mimalloc(block);
+  std::size_t const bytes = mappings.bytes_of(block);
+  if (bytes != 0 && mappings.release(block)) {
+    count_freed(bytes);
+    return Owner::live;
+  }
+  return mappings.was_released(block) ? Owner::stale : Owner::foreign;
+}
+
+std::size_t usable_size(const void* block) noexcept {
+  return is_mimallocs(block) ? mi_usable_size(block) : mappings.bytes_of(block);
+}
+
+void* resize(void* block, std::size_t size) noexcept {
+  KeepErrno const keep;
+  std::size_t const old_bytes = usable_size(block);
+  if (size <= old_bytes && size >= old_bytes / 2) return block;
+  if (!is_mimallocs(block) && size >= kOwnMapping) {
+    void* const moved = mappings.resize(block, size);
+    if (moved != nullptr) {
+      count_freed(old_bytes);
+      count_new(round_up(size, os::page_size()));
+    }
+    return moved;
+  }
+  void* const moved = allocate(size, 16, false);
+  if (moved == nullptr) return nullptr;
+  std::memcpy(moved, block, size < old_bytes ? size : old_bytes);
+  release(block);
+  return moved;
+}
+
+bool is_inside_live_block(const void* p) noexcept {
+  if (region.empty() || !live.covers(p)) return false;
+  const void* const below = live.at_or_below(p);
+  return below != nullptr && static_cast<const char*>(p) < static_cast<const char*>(below) + mi_usable_size(below);
+}
+
+void trim() noexcept {
+  if (!started.load(std::memory_order_acquire)) return;
+  KeepErrno const keep;
+  Inside const inside;
+  if (inside) mi_collect(true);
+  give_up_late_heap();
+}
+
+void thread_exit() noexcept {
+  ended = true;
+  if (started.load(std::memory_order_acquire)) {
+    KeepErrno const keep;
+    Inside const inside;
+    if (inside) give_up_late_heap();
+  }
+  gate.give_back_slot();
+}
+
+std::size_t live_bytes() noexcept {
+  std::size_t in = 0, out = 0;
+  for (FallbackShard const& shard : figures.fallback) {
+    in += shard.bytes.load(std::memory_order_relaxed);
+    out += shard.freed.load(std::memory_order_relaxed);
+  }
+  return in > out ? in - out : 0;
+}
+
+void fork_prepare() noexcept {
+  gate.close_for_fork();
+  starting.take_for_fork();
+  live.growth.take_for_fork();
+  mappings.lock.take_for_fork();
+  shims_fork_prepare();
+}
+
+namespace {
+
+void fork_done(bool in_child) noexcept {
+  shims_fork_done();
+  mappings.lock.release_after_fork();
+  live.growth.release_after_fork();
+  starting.release_after_fork();
+  gate.open_after_fork(in_child);
+}
+
+}  // namespace
+
+void fork_parent() noexcept { fork_done(false); }
+void fork_child() noexcept { fork_done(true); }
+
+}  // namespace mempool::fallback

@@ -1,0 +1,135 @@
+#include "routing/mimalloc_shims.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+#include "platform/lock.hpp"
+#include "platform/os.hpp"
+#include "platform/syscall.hpp"
+
+namespace mempool::fallback {
+namespace {
+
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool has_heap = false;
+
+/// Mappings that mimalloc made for itself, in no order. Searched linearly: only used under RLIMIT_AS, where there
+/// can be few.
+struct Noted {
+  std::atomic<std::uintptr_t> begin, end;
+};
+constexpr unsigned kMost = 4096;
+constinit Noted noted[kMost] = {};
+constinit std::atomic<unsigned> used{0};
+constinit Lock noting;
+
+void note(std::uintptr_t begin, std::uintptr_t end) noexcept {
+  Guard const guard{noting};
+  unsigned free = 0;
+  while (free < used.load(std::memory_order_relaxed) && noted[free].end.load(std::memory_order_relaxed) != 0) ++free;
+  if (free == kMost) return;
+  noted[free].begin.store(begin, std::memory_order_relaxed);
+  noted[free].end.store(end, std::memory_order_release);
+  if (free == used.load(std::memory_order_relaxed)) used.store(free + 1, std::memory_order_release);
+}
+
+/// mimalloc cuts an aligned piece out of a larger mapping: head, tail or all of one goes at a time.
+void forget(std::uintptr_t begin, std::uintptr_t end) noexcept {
+  Guard const guard{noting};
+  for (unsigned i = 0; i < used.load(std::memory_order_relaxed); ++i) {
+    std::uintptr_t const from = noted[i].begin.load(std::memory_order_relaxed);
+    std::uintptr_t const to = noted[i].end.load(std::memory_order_relaxed);
+    if (begin < from || end > to || to == 0) continue;
+    if (begin == from && end == to)
+      noted[i].end.store(0, std::memory_order_release);
+    else if (begin == from)
+      noted[i].begin.store(end, std::memory_order_release);
+    else
+      noted[i].end.store(begin, std::memory_order_release);
+    return;
+  }
+}
+
+long with_errno(long result) noexcept {
+  if (!os::failed(result)) return result;
+  errno = static_cast<int>(-result);
+  return -1;
+}
+
+}  // namespace
+
+bool thread_has_heap() noexcept { return has_heap; }
+
+bool in_mimallocs_mapping(const void* p) noexcept {
+  auto const address = reinterpret_cast<std::uintptr_t>(p);
+  for (unsigned i = 0; i < used.load(std::memory_order_acquire); ++i)
+    if (address < noted[i].end.load(std::memory_order_acquire) &&
+        address >= noted[i].begin.load(std::memory_order_relaxed))
+      return true;
+  return false;
+}
+
+void shims_fork_prepare() noexcept { noting.take_for_fork(); }
+void shims_fork_done() noexcept { noting.release_after_fork(); }
+
+}  // namespace mempool::fallback
+
+using namespace mempool;
+using mempool::fallback::with_errno;
+
+extern "C" {
+
+int mempool_mi_key_create(unsigned* key, void (*)(void*)) {
+  *key = 0;
+  return 0;
+}
+int mempool_mi_key_delete(unsigned) { return 0; }
+int mempool_mi_setspecific(unsigned, const void* value) {
+  fallback::has_heap = value != nullptr;
+  return 0;
+}
+int mempool_mi_atexit(void (*)()) { return 0; }
+
+char* mempool_mi_getenv(const char*) { return nullptr; }
+extern char** mempool_mi_environ;
+constinit char* no_environment[] = {nullptr};
+constinit char** mempool_mi_environ = no_environment;
+
+int mempool_mi_fputs(const char*, std::FILE*) { return 0; }
+int mempool_mi_open(const char*, int, ...) { return -1; }
+int mempool_mi_access(const char*, int) { return -1; }
+char* mempool_mi_realpath(const char*, char*) { return nullptr; }
+void mempool_mi_libc_free(void*) {}
+/// mbind, getcpu and getrandom: no NUMA, and a weak random seed is what it falls back to.
+long mempool_mi_syscall(long, ...) {
+  errno = ENOSYS;
+  return -1;
+}
+
+void* mempool_mi_mmap(void* hint, std::size_t bytes, int protection, int flags, int fd, off_t offset) {
+  long const at = with_errno(os::system_call(SYS_mmap, reinterpret_cast<long>(hint), static_cast<long>(bytes),
+                                             protection, flags, fd, offset));
+  if (at != -1) fallback::note(static_cast<std::uintptr_t>(at), static_cast<std::uintptr_t>(at) + bytes);
+  return reinterpret_cast<void*>(at);
+}
+
+int mempool_mi_munmap(void* begin, std::size_t bytes) {
+  auto const from = reinterpret_cast<std::uintptr_t>(begin);
+  fallback::forget(from, from + bytes);
+  return static_cast<int>(with_errno(os::system_call(SYS_munmap, static_cast<long>(from), static_cast<long>(bytes))));
+}
+
+int mempool_mi_madvise(void* begin, std::size_t bytes, int advice) {
+  return static_cast<int>(
+      with_errno(os::system_call(SYS_madvise, reinterpret_cast<long>(begin), static_cast<long>(bytes), advice)));
+}
+
+int mempool_mi_mprotect(void* begin, std::size_t bytes, int protection) {
+  return static_cast<int>(
+      with_errno(os::system_call(SYS_mprotect, reinterpret_cast<long>(begin), static_cast<long>(bytes), protection)));
+}
+
+}  // extern "C"
