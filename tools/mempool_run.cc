@@ -219,7 +219,7 @@ void summarise(Figures const& of, pid_t child, std::uint64_t peak_resident) {
     std::string_view const source{of.limit_source, strnlen(of.limit_source, sizeof of.limit_source)};
     memory.text(" of a limit of ").size(limit).text(" (").text(source).text(")");
   } else {
-    memory.text(", no limit found");
+    memory.text(of.samples.load(relaxed) == 0 ? ", its limit was not looked at" : ", no limit found");
   }
   say(memory);
 
