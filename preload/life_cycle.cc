@@ -4,6 +4,7 @@
 #include "base/figures.hpp"
 #include "base/line.hpp"
 #include "base/summary.hpp"
+#include "monitor/monitor.hpp"
 #include "platform/os.hpp"
 #include "routing/router.hpp"
 #include "routing/start.hpp"
@@ -12,6 +13,7 @@ namespace {
 
 [[gnu::constructor]] void at_load() {
   mempool::routing::start();
+  if (!mempool::routing::is_off()) mempool::monitor::install();
 }
 
 [[gnu::destructor]] void at_exit() {

@@ -77,7 +77,7 @@ void say_bad_value(Row const& row, std::string_view given) noexcept {
   constexpr std::size_t kShown = 64;
   Line line;
   line.text("libmempool: ").text(row.name).text("=\"");
-  for (char const c : given.substr(0, kShown)) {
+  for (char const c : std::string_view{given.data(), given.size() < kShown ? given.size() : kShown}) {
     char const shown = c >= ' ' && c <= '~' ? c : '?';
     line.text({&shown, 1});
   }
@@ -106,7 +106,7 @@ bool parse(Unit unit, std::string_view text, Value& into) noexcept {
       break;
     case Unit::threshold:
       good = parse_percent(text, value.percent) ||
-             (text.starts_with('-') && parse_size(text.substr(1), value.number) && value.number != 0);
+             (text.starts_with('-') && parse_size({text.data() + 1, text.size() - 1}, value.number) && value.number != 0);
       break;
     case Unit::time:
       good = parse_time(text, value.number) && value.number >= 20 && value.number <= 3600000;

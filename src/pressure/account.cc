@@ -1,6 +1,11 @@
-#include "pressure/account.hpp"
+// When the monitor starts. A sleeping second thread costs a single-threaded program its fast paths and breaks
+// unshare(2), so it is not made before the process matters:
+//   under a finite limit, with threads: at 512 KiB of heap
+//   under a finite limit, one thread:   at 16 MiB of heap, or when a growth event sees RSS at a quarter of the limit
+//   without one, with threads:          at 16 MiB of heap
+//   without one, one thread:            never
 
-#include <cstdint>
+#include "pressure/account.hpp"
 
 #include "options/options.hpp"
 #include "platform/os.hpp"
@@ -12,36 +17,82 @@ constinit std::atomic<void (*)() noexcept> starter{nullptr};
 
 namespace {
 
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+constexpr std::size_t kBetweenLooks = kMiB;
+constexpr std::uint64_t kYouth = 1000000000;  // ns
+
 constinit std::atomic<std::size_t> handed_out{0};
+constinit std::atomic<std::size_t> grown{0};  // never less: what RSS is looked at by
+constinit std::atomic<std::size_t> next_look{0};
 constinit std::atomic<int> threads{0};
 constinit std::atomic<bool> raised{false};
+constinit std::atomic<std::uint64_t> limit{0};
+constinit std::atomic<int> process{0};
+constinit std::atomic<std::uint64_t> forked_at{0};
+constinit std::atomic<std::size_t> tripwire{SIZE_MAX};
+constinit std::atomic<std::uint32_t> tripped{0};
 
-constexpr std::size_t kHeapWithThreads = std::size_t{512} << 10;
-constexpr std::size_t kHeapAlone = std::size_t{16} << 20;
+const std::uint32_t* tripped_word() noexcept { return reinterpret_cast<const std::uint32_t*>(&tripped); }
 
-void raise() noexcept {
-  if (!raised.exchange(true, std::memory_order_relaxed)) start_due.store(true, std::memory_order_relaxed);
+bool is_due(std::size_t heap) noexcept {
+  std::uint64_t const known = limit.load(std::memory_order_relaxed);
+  bool const has_threads = threads.load(std::memory_order_relaxed) > 1;
+  if (known == 0) return has_threads && heap >= 16 * kMiB;
+  if (heap >= (has_threads ? kMiB / 2 : 16 * kMiB)) return true;
+  std::size_t const total = grown.load(std::memory_order_relaxed);
+  if (has_threads || total < next_look.load(std::memory_order_relaxed)) return false;
+  next_look.store(total + kBetweenLooks, std::memory_order_relaxed);
+  return os::peak_resident() >= known / 4;
 }
 
 }  // namespace
 
 void heap_grew(std::size_t bytes) noexcept {
   std::size_t const heap = handed_out.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  if (heap >= tripwire.load(std::memory_order_relaxed)) [[unlikely]] {
+    tripwire.store(SIZE_MAX, std::memory_order_relaxed);
+    tripped.store(1, std::memory_order_release);
+    os::wake_one(tripped_word());
+  }
   if (raised.load(std::memory_order_relaxed)) [[likely]] return;
-  if (heap >= (threads.load(std::memory_order_relaxed) > 1 ? kHeapWithThreads : kHeapAlone) &&
-      options::number(options::Opt::monitor) != 0)
-    raise();
+  grown.fetch_add(bytes, std::memory_order_relaxed);
+  if (starter.load(std::memory_order_relaxed) == nullptr || !is_due(heap)) return;
+  if (!raised.exchange(true, std::memory_order_relaxed)) start_due.store(true, std::memory_order_relaxed);
 }
 
 void heap_shrank(std::size_t bytes) noexcept { handed_out.fetch_sub(bytes, std::memory_order_relaxed); }
 
-void thread_attached() noexcept { threads.fetch_add(1, std::memory_order_relaxed); }
+void thread_attached() noexcept {
+  if (threads.fetch_add(1, std::memory_order_relaxed) == 0) process.store(os::process_id(), std::memory_order_relaxed);
+}
 void thread_detached() noexcept { threads.fetch_sub(1, std::memory_order_relaxed); }
 
+void wake_after(std::size_t bytes) noexcept {
+  std::size_t const heap = handed_out.load(std::memory_order_relaxed);
+  tripwire.store(bytes < SIZE_MAX / 2 ? heap + bytes : SIZE_MAX, std::memory_order_relaxed);
+}
+
+bool sleep(int timeout_ms) noexcept {
+  if (tripped.load(std::memory_order_acquire) == 0) os::wait(tripped_word(), 0, timeout_ms);
+  return tripped.exchange(0, std::memory_order_acquire) != 0;
+}
+
+void learn_limit(std::uint64_t bytes) noexcept { limit.store(bytes, std::memory_order_relaxed); }
+
 void forked() noexcept {
+  process.store(os::process_id(), std::memory_order_relaxed);
+  forked_at.store(os::monotonic_ns(), std::memory_order_relaxed);
   threads.store(1, std::memory_order_relaxed);
   raised.store(false, std::memory_order_relaxed);
   start_due.store(false, std::memory_order_relaxed);
+  tripwire.store(SIZE_MAX, std::memory_order_relaxed);
+  tripped.store(0, std::memory_order_relaxed);
+}
+
+int known_process() noexcept { return process.load(std::memory_order_relaxed); }
+bool is_fork_child() noexcept { return forked_at.load(std::memory_order_relaxed) != 0; }
+bool is_too_young() noexcept {
+  return is_fork_child() && os::monotonic_ns() - forked_at.load(std::memory_order_relaxed) < kYouth;
 }
 
 }  // namespace mempool::pressure

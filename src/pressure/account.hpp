@@ -3,25 +3,40 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 namespace mempool::pressure {
 
-/// Bytes handed out (not touched): slabs carved or taken back into use, and fallback requests at their size.
-/// Cost: one relaxed add and one compare. Sets `start_due` or wakes the monitor when the next mark is passed.
+/// Bytes handed out (not touched): slabs committed, and fallback requests at their size. Cost: a relaxed add and two
+/// compares; a getrusage(2) each MiB while the monitor is not started yet. Sets start_due by the rule in account.cc,
+/// or wakes the monitor (a futex, no descriptor).
 void heap_grew(std::size_t bytes) noexcept;
 void heap_shrank(std::size_t bytes) noexcept;
 
-/// Live threads that have allocated. 1 again in a fork child (forked()).
+/// Live threads that have allocated. 1 again in a fork child.
 void thread_attached() noexcept;
 void thread_detached() noexcept;
 
 /// True once the monitor should be started. Read on the way out of the outermost slow path.
 extern std::atomic<bool> start_due;
 
-/// Called with no lock or gate of ours held when start_due is seen; set by preload/. Null: no monitor here.
+/// Called with no lock or gate of ours held when start_due is seen; set by the monitor. Null: no monitor here.
 extern std::atomic<void (*)() noexcept> starter;
+
+/// The limit that was found at load; 0: none that is finite, or nobody looked.
+void learn_limit(std::uint64_t bytes) noexcept;
+
+/// The tripwire: the monitor wakes once `bytes` more than now have been handed out, net of what was freed.
+void wake_after(std::size_t bytes) noexcept;
+/// The monitor's sleep: `timeout_ms`, or until the tripwire. True where that was it.
+bool sleep(int timeout_ms) noexcept;
 
 /// In the fork child, before anything else of ours runs there.
 void forked() noexcept;
+/// The process that loaded us or was forked: differs from the kernel's answer in a vfork child alone.
+int known_process() noexcept;
+bool is_fork_child() noexcept;
+/// True in a fork child's first second: most of them exec, and are none of our business.
+bool is_too_young() noexcept;
 
 }  // namespace mempool::pressure

@@ -1,0 +1,154 @@
+#include "monitor/monitor.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "base/figures.hpp"
+#include "base/line.hpp"
+#include "monitor/sink.hpp"
+#include "options/options.hpp"
+#include "platform/os.hpp"
+#include "pools/pools.hpp"
+#include "pressure/account.hpp"
+#include "pressure/limit.hpp"
+#include "pressure/policy.hpp"
+#include "routing/fallback.hpp"
+
+// A program without a thread library has no monitor either.
+#pragma weak pthread_create
+#pragma weak pthread_sigmask
+#pragma weak pthread_attr_setstacksize
+
+namespace mempool::monitor {
+namespace {
+
+using options::Opt;
+using pressure::Level;
+using pressure::Reading;
+
+constexpr std::int64_t kSecondLook = 100;     // ms
+constexpr std::int64_t kAfterTripwire = 20;  // ms: the bytes were handed out, now they are being touched
+constexpr std::size_t kStackBytes = std::size_t{128} << 10;
+
+constinit std::atomic<int> running_in{0};  // the process whose monitor runs, or started to
+
+void note(Reading const& reading) noexcept {
+  figures.limit_bytes.store(reading.limit == pressure::kNoLimit ? 0 : reading.limit, std::memory_order_relaxed);
+  std::memcpy(figures.limit_source, reading.source, sizeof figures.limit_source);
+  if (reading.resident > figures.peak_resident.load(std::memory_order_relaxed))
+    figures.peak_resident.store(reading.resident, std::memory_order_relaxed);
+  figures.samples.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// "83% of the limit of 256.0MiB (cgroup /x) is used: 213.1MiB, rss 210.0MiB; heap live 180.2MiB, kept 3.0MiB".
+Line& describe(Line& line, Reading const& reading) noexcept {
+  pools::Totals const pooled = pools::totals();
+  line.dec(reading.usage / (reading.limit / 100 + 1)).text("% of the limit of ").size(reading.limit);
+  line.text(" (").text(reading.source).text(") is used: ").size(reading.usage).text(", rss ").size(reading.resident);
+  line.text("; heap live ").size(pooled.live_bytes + fallback::live_bytes());
+  return line.text(", kept ").size(pooled.cached_bytes);
+}
+
+/// Gives back what is free; the bytes that went.
+std::size_t give_back() noexcept {
+  std::size_t const discarded = pools::trim(0);
+  fallback::trim();
+  return discarded;
+}
+
+void on_change(Level from, Level to, Reading const& reading, std::uint64_t rate) noexcept {
+  Line line;
+  if (to > from) {
+    (to == Level::warning ? figures.warnings : figures.criticals).fetch_add(1, std::memory_order_relaxed);
+    describe(line, reading);
+    if (rate != 0) line.text(", growing ").size(rate).text("/s");
+    // Said before anything is given back: the line must be out should that take too long.
+    say(to, line.view());
+    if (std::size_t const freed = give_back(); freed != 0) {
+      Line freed_line;
+      freed_line.text("gave back ").size(freed);
+      say(Level::normal, freed_line.view());
+    }
+  } else {
+    line.text(to == Level::normal ? "no longer short of memory: " : "no longer critical: ");
+    describe(line, reading);
+    say(to, line.view());
+  }
+}
+
+void watch() noexcept {
+  pressure::Policy policy{options::value(Opt::warning), options::value(Opt::critical)};
+  std::uint64_t before = 0, before_ns = 0, rate = 0;
+  unsigned samples = 0;
+  bool was_tripped = false;
+  for (;;) {
+    Reading const reading = pressure::read_limits();
+    std::uint64_t const now = os::monotonic_ns();
+    std::uint64_t const ms = (now - before_ns) / 1000000;
+    rate = before_ns != 0 && ms != 0 && reading.usage > before ? (reading.usage - before) * 1000 / ms : 0;
+    before = reading.usage;
+    before_ns = now;
+    note(reading);
+    // One look tells no rate: the second one follows soon.
+    std::int64_t pause = ms == 0 || samples++ == 0 ? kSecondLook : options::number(Opt::interval);
+    if (reading.limit != pressure::kNoLimit) {
+      Level const was = policy.level();
+      Level const is = policy.step(reading.usage, reading.limit);
+      if (is != was) on_change(was, is, reading, rate);
+      pause = policy.next_look_ms(reading.usage, reading.limit, rate, pause);
+      // Pages are charged when they are touched, which may be long after they were handed out.
+      if (!was_tripped) pressure::wake_after(policy.to_next_threshold(reading.usage, reading.limit));
+    }
+    was_tripped = pressure::sleep(static_cast<int>(was_tripped ? std::min(pause, kAfterTripwire) : pause));
+  }
+}
+
+void* run(void*) {
+  prctl(PR_SET_NAME, "mempool", 0, 0, 0);
+  watch();
+  return nullptr;
+}
+
+/// pressure::starter. With all signals blocked while the thread is made: it must never run a handler of the program's.
+void start() noexcept {
+  if (&pthread_create == nullptr || &pthread_sigmask == nullptr || &pthread_attr_setstacksize == nullptr) return;
+  int const self = os::process_id();
+  if (self != pressure::known_process()) return;  // a vfork child: all it does, its parent would have done
+  if (pressure::is_too_young()) {
+    pressure::start_due.store(true, std::memory_order_relaxed);
+    return;
+  }
+  if (running_in.exchange(self, std::memory_order_relaxed) == self) return;
+  int const saved = errno;
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  pthread_t thread;
+  if (pressure::is_fork_child()) forget_parents_sink();
+  pthread_create(&thread, &attributes, run, nullptr);
+  pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  errno = saved;
+}
+
+}  // namespace
+
+void install() noexcept {
+  if (options::number(Opt::monitor) == 0) return;
+  Reading const reading = pressure::read_limits();
+  note(reading);
+  pressure::learn_limit(reading.is_finite() ? reading.limit : 0);
+  pressure::starter.store(start, std::memory_order_release);
+  if (options::number(Opt::monitor) == 1) pressure::start_due.store(true, std::memory_order_relaxed);
+}
+
+}  // namespace mempool::monitor

@@ -1,0 +1,10 @@
+// The monitor: one thread that samples, decides, gives back and logs. Sampler and policy are in pressure/; here are
+// the thread, the actions and the sinks.
+#pragma once
+
+namespace mempool::monitor {
+
+/// At load, once, after options::read(): learns whether there is a limit and hooks the start. Reads files.
+void install() noexcept;
+
+}  // namespace mempool::monitor

@@ -1,0 +1,52 @@
+// Which limit would kill this process, and how much of it is used: pure functions over the text of /proc and cgroup
+// files, and one that reads those files.
+//
+// Limit and usage always come from the same cgroup level; every ancestor counts; the least headroom wins and is
+// named. Reads files: called by the monitor's thread and at start under MEMPOOL_VERBOSE alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace mempool::pressure {
+
+inline constexpr std::uint64_t kNoLimit = UINT64_MAX;
+
+/// A limit and what is used of it. `source` names whose it is: "cgroup /a/b", "MEMPOOL_LIMIT", "physical memory".
+struct Reading {
+  std::uint64_t limit = kNoLimit;  // bytes
+  std::uint64_t usage = 0;         // bytes, what the kernel cannot drop, at least `resident`
+  std::uint64_t resident = 0;      // bytes, this process
+  bool is_physical = false;        // the machine's memory: nobody set a limit
+  char source[64] = {};
+
+  bool is_finite() const noexcept { return limit != kNoLimit && !is_physical; }
+  std::uint64_t headroom() const noexcept { return limit > usage ? limit - usage : 0; }
+};
+
+/// A number at the start of `text`, or kNoLimit for "max", cgroup v1's "unlimited" (PAGE_COUNTER_MAX) and no number.
+std::uint64_t parse_limit(std::string_view text) noexcept;
+/// The value of `key` in lines of "key value"; 0 where it is missing.
+std::uint64_t parse_field(std::string_view text, std::string_view key) noexcept;
+
+/// This process's group in a hierarchy, out of /proc/self/cgroup: of the v1 controller `memory`, or of v2 ("0::").
+/// Empty where there is none.
+std::string_view parse_group(std::string_view proc_self_cgroup, bool version2) noexcept;
+
+/// Where a hierarchy is mounted and which of its groups that is, out of /proc/self/mountinfo, octal escapes decoded.
+struct Mount {
+  char point[256] = {};
+  char root[256] = {};
+  bool found() const noexcept { return point[0] != 0; }
+};
+Mount parse_mount(std::string_view proc_self_mountinfo, bool version2) noexcept;
+
+/// The folder of `group` under a mount, "" where the mount does not show it. What lies above the mount's root is out
+/// of sight; a group outside of it ("/../..") is taken for the root itself.
+bool group_folder(Mount const& mount, std::string_view group, char* folder, std::size_t capacity) noexcept;
+
+/// Reads everything anew. `proc` and `sys` are the roots of /proc and /sys: "" but in tests.
+Reading read_limits(const char* root = "") noexcept;
+
+}  // namespace mempool::pressure
