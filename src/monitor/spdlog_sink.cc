@@ -1,0 +1,70 @@
+// spdlog behind the monitor's lines: formats, levels and files. The only file that names spdlog.
+//
+// It is joined with a C++ runtime of its own into one object in which nothing is visible but the two functions of the
+// seam, and whose malloc is sink_arena.cc's: what the program allocates with can be at its end when this must work.
+// Its constructors do not run at load but at mempool_sink_open. Called by one thread, the monitor's.
+
+#include <spdlog/common.h>
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+#include "monitor/seam.h"
+
+using Constructor = void (*)();
+extern "C" {
+[[gnu::weak]] extern const Constructor __start_mempool_late_init[];
+[[gnu::weak]] extern const Constructor __stop_mempool_late_init[];
+}
+
+namespace {
+
+/// A line is one write(2): on fd 2 as it stands when the line is due, or appended to a file.
+class Descriptor final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  explicit Descriptor(int fd) : fd_{fd} {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    mempool_sink_emit(fd_, line.data(), line.size());
+  }
+  void flush_() override {}
+
+ private:
+  int fd_;
+};
+
+spdlog::logger* logger = nullptr;  // never destroyed: exit must not run anything of ours
+
+}  // namespace
+
+extern "C" bool mempool_sink_open(int fd) {
+  for (const Constructor* each = __start_mempool_late_init; each != __stop_mempool_late_init; ++each) (*each)();
+  try {
+    logger = new spdlog::logger("libmempool", std::make_shared<Descriptor>(fd));
+    // Whoever looks at stderr has a clock, or a service manager that stamps lines; a file has to be told.
+    logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+        fd == 2 ? "libmempool: %l: %v" : "%Y-%m-%dT%H:%M:%S.%eZ [%P] libmempool: %l: %v",
+        spdlog::pattern_time_type::utc));
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+extern "C" void mempool_sink_write(int level, const char* text, std::size_t length) {
+  static constexpr spdlog::level::level_enum levels[] = {spdlog::level::info, spdlog::level::warn,
+                                                         spdlog::level::critical};
+  try {
+    logger->log(levels[level], spdlog::string_view_t{text, length});
+  } catch (...) {
+    mempool_sink_emit(2, text, length);
+  }
+}
