@@ -5,15 +5,29 @@
 #include "base/line.hpp"
 #include "base/summary.hpp"
 #include "monitor/monitor.hpp"
+#include "options/options.hpp"
+#include "platform/fatal.hpp"
 #include "platform/os.hpp"
 #include "routing/router.hpp"
 #include "routing/start.hpp"
 
 namespace {
 
+/// MEMPOOL_VERBOSE=1: what runs, under whose limit, and what was set.
+void say_start_line() {
+  mempool::Line line;
+  line.text(mempool::kVersionLine);
+  mempool::append_build_id(line);
+  mempool::monitor::append_limit(line);
+  mempool::options::append_differences(line);
+  mempool::os::write_all(2, line.finished());
+}
+
 [[gnu::constructor]] void at_load() {
   mempool::routing::start();
-  if (!mempool::routing::is_off()) mempool::monitor::install();
+  if (mempool::routing::is_off()) return;
+  mempool::monitor::install();
+  if (mempool::options::number(mempool::options::Opt::verbose) != 0) say_start_line();
 }
 
 [[gnu::destructor]] void at_exit() {

@@ -224,7 +224,8 @@ void summarise(Figures const& of, pid_t child, std::uint64_t peak_resident) {
   say(memory);
 
   Line pressure;
-  pressure.text("libmempool: pressure: ").dec(of.warnings.load(relaxed)).text(" warnings, ");
+  std::uint64_t const warnings = of.warnings.load(relaxed);
+  pressure.text("libmempool: pressure: ").dec(warnings).text(warnings == 1 ? " warning, " : " warnings, ");
   pressure.dec(of.criticals.load(relaxed)).text(" critical");
   say(pressure);
 

@@ -151,4 +151,13 @@ void install() noexcept {
   if (options::number(Opt::monitor) == 1) pressure::start_due.store(true, std::memory_order_relaxed);
 }
 
+void append_limit(Line& line) noexcept {
+  Reading const reading = pressure::read_limits();
+  line.text(", limit ");
+  if (reading.limit == pressure::kNoLimit)
+    line.text("unknown");
+  else
+    line.size(reading.limit).text(" (").text(reading.source).text(")");
+}
+
 }  // namespace mempool::monitor

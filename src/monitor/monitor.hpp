@@ -2,9 +2,14 @@
 // the thread, the actions and the sinks.
 #pragma once
 
+#include "base/line.hpp"
+
 namespace mempool::monitor {
 
 /// At load, once, after options::read(): learns whether there is a limit and hooks the start. Reads files.
 void install() noexcept;
+
+/// Appends ", limit 256.0MiB (cgroup /x)". Reads files: at load alone.
+void append_limit(Line& line) noexcept;
 
 }  // namespace mempool::monitor

@@ -149,6 +149,25 @@ void read() noexcept {
       nullptr);
 }
 
+void append_differences(Line& line) noexcept {
+  for (Row const& row : kTable) {
+    auto const i = static_cast<std::size_t>(row.id);
+    bool const differs = row.unit == Unit::path ? row.fallback != texts[i] : !(values[i] == default_of(row));
+    if (differs) line.text(", ").text(row.name).text("=").text(texts[i]);
+  }
+  if (os::is_secure()) return;
+  os::each_environment(
+      [](const char* entry, void* context) {
+        std::string_view name{entry};
+        if (!name.starts_with("MEMPOOL_")) return;
+        name = {name.data(), name.find('=') < name.size() ? name.find('=') : name.size()};
+        for (Row const& row : kTable)
+          if (row.name == name) return;
+        static_cast<Line*>(context)->text(", unknown: ").text(name);
+      },
+      &line);
+}
+
 const Value& value(Opt which) noexcept { return values[static_cast<std::size_t>(which)]; }
 const char* text(Opt which) noexcept { return texts[static_cast<std::size_t>(which)]; }
 

@@ -7,6 +7,10 @@
 #include <cstdint>
 #include <string_view>
 
+namespace mempool {
+class Line;
+}
+
 namespace mempool::options {
 
 enum class Opt : std::uint8_t {
@@ -81,6 +85,10 @@ bool parse(Unit unit, std::string_view text, Value& into) noexcept;
 /// Reads the environment, once, at start; later calls do nothing. A bad value gets its default and one line on fd 2
 /// that names the variable, the value and what is allowed. Ignores everything in a set-user-ID program.
 void read() noexcept;
+
+/// Appends ", NAME=value" for each option that differs from its default, and the names beginning with MEMPOOL_ that
+/// are not in the table: they belong to somebody else, or are mistyped.
+void append_differences(Line& line) noexcept;
 
 /// After read() (before it: the defaults). Cost: one load.
 const Value& value(Opt which) noexcept;
