@@ -120,4 +120,4 @@ MEMPOOL_EXPORT int malloc_info(int options, FILE* file) {
   return 0;
 }
 
-MEMPOOL_EXPORT const char* libmempool_version() noexcept { return mempool::kVersionLine; }
+MEMPOOL_EXPORT const char* libmempool_version() { return mempool::kVersionLine; }
