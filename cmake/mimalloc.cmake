@@ -47,8 +47,8 @@ endif()
 # Its constructor goes (the first request starts it), and what it asks of the C library goes through
 # routing/mimalloc_shims.cc: thread exit inside our fork gate, no environment, no file, no output.
 add_custom_command(OUTPUT ${mimalloc_object}
-  COMMAND ${CMAKE_LINKER} -r -o ${mimalloc_object} ${mimalloc_input}
-  COMMAND ${CMAKE_OBJCOPY} --redefine-syms=${PROJECT_SOURCE_DIR}/cmake/mimalloc-redirects.syms
+  COMMAND ${MEMPOOL_LD} -r -o ${mimalloc_object} ${mimalloc_input}
+  COMMAND ${MEMPOOL_OBJCOPY} --redefine-syms=${PROJECT_SOURCE_DIR}/cmake/mimalloc-redirects.syms
     --remove-section=.init_array --remove-section=.rela.init_array --remove-section=.fini_array
     --wildcard --keep-global-symbol=mi_* ${mimalloc_object}
   DEPENDS ${mimalloc_input_target} $<$<BOOL:${mimalloc_source}>:$<TARGET_OBJECTS:mimalloc_raw>>

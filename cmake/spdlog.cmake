@@ -8,16 +8,13 @@ endif()
 add_library(spdlog_raw OBJECT ${PROJECT_SOURCE_DIR}/src/monitor/spdlog_sink.cc ${PROJECT_SOURCE_DIR}/src/monitor/spdlog_shims.cc)
 target_link_libraries(spdlog_raw PRIVATE mempool_includes)
 target_compile_options(spdlog_raw PRIVATE -Wall -Wextra -fvisibility=hidden -fvisibility-inlines-hidden
-  -ftls-model=initial-exec -ffunction-sections -fdata-sections -fno-gnu-unique)
+  -ftls-model=initial-exec -ffunction-sections -fdata-sections $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
 target_compile_definitions(spdlog_raw PRIVATE SPDLOG_HEADER_ONLY SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY SPDLOG_NO_TLS
   SPDLOG_NO_THREAD_ID)
-if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-  target_compile_options(spdlog_raw PRIVATE -Wno-unknown-warning-option)
-endif()
 
 set(spdlog_object ${CMAKE_CURRENT_BINARY_DIR}/mempool-spdlog.o)
 add_custom_command(OUTPUT ${spdlog_object}
-  COMMAND ${PROJECT_SOURCE_DIR}/cmake/join-spdlog ${CMAKE_CXX_COMPILER} ${CMAKE_LINKER} ${CMAKE_OBJCOPY}
+  COMMAND ${PROJECT_SOURCE_DIR}/cmake/join-spdlog ${CMAKE_CXX_COMPILER} ${MEMPOOL_LD} ${MEMPOOL_OBJCOPY}
     ${PROJECT_SOURCE_DIR}/cmake/spdlog-redirects.syms ${spdlog_object} $<TARGET_OBJECTS:spdlog_raw>
   DEPENDS $<TARGET_OBJECTS:spdlog_raw> ${PROJECT_SOURCE_DIR}/cmake/join-spdlog
     ${PROJECT_SOURCE_DIR}/cmake/spdlog-redirects.syms
