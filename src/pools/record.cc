@@ -11,7 +11,7 @@
 
 namespace mempool::pools {
 
-constinit thread_local ThreadCache cache{};
+__thread ThreadCache cache{};
 constinit Records records;
 
 namespace {

@@ -37,8 +37,9 @@ struct ThreadCache {
   bool ended;          // the thread's exit has run: blocks come and go one by one, nothing is cached
 };
 
-// Hidden by attribute, since an extern declaration does not inherit -fvisibility: no GOT load on a hit.
-[[gnu::visibility("hidden"), gnu::tls_model("initial-exec")]] extern thread_local constinit ThreadCache cache;
+// Hidden by attribute, since an extern declaration does not inherit -fvisibility: no GOT load on a hit. __thread and not
+// thread_local: the latter's wrapper function is a call on a hit with some compilers.
+[[gnu::visibility("hidden"), gnu::tls_model("initial-exec")]] extern __thread ThreadCache cache;
 
 /// Where the pools lie. All zero until start, and for good where the pools are off: no pointer is pooled then.
 struct Layout {
