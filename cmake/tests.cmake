@@ -5,10 +5,10 @@ include(GoogleTest)
 file(GLOB_RECURSE unit_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/*_test.cc)
 add_executable(unit-tests ${unit_sources} $<TARGET_OBJECTS:mempool_core> ${mimalloc_object})
 add_dependencies(unit-tests mimalloc_private)
-target_link_libraries(unit-tests PRIVATE mempool_warnings mempool_includes GTest::gtest GTest::gtest_main
+target_link_libraries(unit-tests PRIVATE mempool_includes GTest::gtest GTest::gtest_main
   Threads::Threads ${CMAKE_DL_LIBS})
 target_include_directories(unit-tests PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit)
-target_compile_options(unit-tests PRIVATE -Wno-old-style-cast -Wno-sign-conversion -Wno-conversion)
+target_compile_options(unit-tests PRIVATE -Wall -Wextra -Wshadow -Werror)
 if(MEMPOOL_SANITIZE)
   target_compile_options(unit-tests PRIVATE -fsanitize=${MEMPOOL_SANITIZE})
   target_link_options(unit-tests PRIVATE -fsanitize=${MEMPOOL_SANITIZE})

@@ -46,9 +46,9 @@ bool LiveBlocks::has(const void* block) const noexcept {
 }
 
 const void* LiveBlocks::at_or_below(const void* p) const noexcept {
-  std::size_t bit = bit_of(p);
+  std::size_t bit = bit_of(p) + 1;  // the search looks below it
   std::size_t const committed_bits = committed_.load(std::memory_order_acquire) * 8;
-  if (bit >= committed_bits) bit = committed_bits;
+  if (bit > committed_bits) bit = committed_bits;
   while (bit != 0) {
     std::uint64_t const below = word_of(bit - 1).load(std::memory_order_relaxed);
     std::uint64_t const kept = below << (63 - (bit - 1) % 64);
