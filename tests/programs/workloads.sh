@@ -1,6 +1,6 @@
-# The programs, one function each: read by tests/programs/run, which calls each in an empty folder of its own.
+# The programs, one function each: tests/programs/run calls each in an empty folder of its own.
 #
-# A function starts the program under test with "${under[@]}" in front and nothing else with it. What it prints is
+# program_NAME starts the program under test with "${under[@]}" in front and nothing else with it. What it prints is
 # compared between the run without the library and the run with it, so it prints no time and no path outside its
 # folder. `units` is the amount of work: 10 is meant to give 10^6 allocations or 2 s, 2 a short run.
 # shellcheck shell=bash disable=SC2154
@@ -51,9 +51,9 @@ stopped() {
 }
 
 # -- Languages ---------------------------------------------------------------------------------------------------
-python() { PYTHONMALLOC=malloc "${under[@]}" /usr/bin/python3 "$inputs/objects.py" $((units * 6)); }
+program_python() { PYTHONMALLOC=malloc "${under[@]}" /usr/bin/python3 "$inputs/objects.py" $((units * 6)); }
 
-python_tests() {
+program_python_tests() {
   local tests=(test_json test_re test_dict test_set test_list test_gc test_fork1 test_ctypes test_mmap test_decimal
     test_thread test_zlib test_pickle test_tempfile)
   [[ -n $all ]] && tests+=(test_threading test_subprocess test_multiprocessing_fork test_os test_sqlite3)
@@ -64,27 +64,27 @@ python_tests() {
   return "${PIPESTATUS[0]}"
 }
 
-perl() {
-  "${under[@]}" /usr/bin/perl -e 'my %h; my $n = shift; for (1 .. $n) { $h{$_ % 50000} .= $_; delete $h{$_ % 70000} }
+program_perl() {
+  "${under[@]}" perl -e 'my %h; my $n = shift; for (1 .. $n) { $h{$_ % 50000} .= $_; delete $h{$_ % 70000} }
     my $s = 0; $s += length for values %h; print scalar(keys %h), " $s\n";
     my @l = map { { id => $_, list => [1 .. $_ % 9] } } 1 .. $n / 20; @l = sort { $b->{id} % 97 <=> $a->{id} % 97 } @l;
     print join(",", map { $_->{id} } @l[0 .. 20]), "\n"' $((units * 400000))
 }
 
-lua() { "${under[@]}" lua5.4 "$inputs/binary_trees.lua" $((units > 5 ? 17 : 12)); }
+program_lua() { "${under[@]}" lua5.4 "$inputs/binary_trees.lua" $((units > 5 ? 17 : 12)); }
 
-node() { "${under[@]}" /usr/bin/env node "$inputs/objects.js" $((units * 2)); }
+program_node() { "${under[@]}" node "$inputs/objects.js" $((units * 2)); }
 
-javac() {
+program_javac() {
   /usr/bin/python3 "$inputs/java_sources.py" $((units * 6))
-  "${under[@]}" /usr/bin/env javac -J-Xmx512m -d classes ./*.java
+  "${under[@]}" javac -J-Xmx512m -d classes ./*.java
   local status=$?
   find classes -name '*.class' | sort | xargs cat | digest
   return $status
 }
 
 # -- Databases and servers ---------------------------------------------------------------------------------------
-sqlite() {
+program_sqlite() {
   "${under[@]}" sqlite3 :memory: "CREATE TABLE t(a INTEGER, b TEXT);
     WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT $((units * 100000)))
       INSERT INTO t SELECT x, printf('%x', x * 2654435761 % 1000003) FROM c;
@@ -95,7 +95,7 @@ sqlite() {
     PRAGMA integrity_check;"
 }
 
-redis() {
+program_redis() {
   local port
   port=$(free_port) || return 1
   serve redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --logfile redis.log --dir .
@@ -108,7 +108,6 @@ redis() {
     printf 'set k%d %0*d\nhset h%d a%d b%d\nrpush list %d\nappend k%d x\n' $i $((i % 300 + 1)) $i $((i % 50)) $i $i $i $((i / 2))
   done | redis-cli -p "$port" > answers 2>&1
   digest answers
-  redis-cli -p "$port" debug jmap > unknown 2>&1
   redis-cli -p "$port" eval 'local s = 0; for _, k in ipairs(redis.call("keys", "k*")) do s = s + redis.call("strlen", k) end
     return {redis.call("dbsize"), redis.call("llen", "list"), s}' 0
   redis-cli -p "$port" shutdown nosave
@@ -116,7 +115,7 @@ redis() {
 }
 
 # Debian's redis is linked with jemalloc and asks it for figures: they tell that it served nothing.
-redis_allocator() {
+program_redis_allocator() {
   local port used
   port=$(free_port) || return 1
   serve redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --logfile redis.log --dir .
@@ -138,32 +137,32 @@ redis_allocator() {
   stopped
 }
 
-memcached() {
+program_memcached() {
   local port user=()
   port=$(free_port) || return 1
   [[ $EUID -eq 0 ]] && user=(-u nobody)
   serve memcached "${user[@]}" -l 127.0.0.1 -p "$port" -t 2 -m 128
   until_answers "$port" || return 1
-  timeout 60 memcslap --servers="127.0.0.1:$port" --concurrency=20 --execute-number=$((units * 25)) --test=set > load 2> load-errors
+  timeout 60 memcslap --servers="127.0.0.1:$port" --concurrency=20 --execute-number=$((units * 200)) --test=set > load 2> load-errors
   echo "load ended with $?"
-  timeout 60 memcslap --servers="127.0.0.1:$port" --concurrency=20 --execute-number=$((units * 25)) --test=get > load 2> load-errors
+  timeout 60 memcslap --servers="127.0.0.1:$port" --concurrency=20 --execute-number=$((units * 200)) --test=get > load 2> load-errors
   echo "load ended with $?"
   exec 4<> "/dev/tcp/127.0.0.1/$port"
-  local line
-  for ((i = 0; i < 500; i++)); do
-    printf 'set key%d 0 0 %d\r\n%0*d\r\n' $i $((i % 900 + 1)) $((i % 900 + 1)) $i >&4
-    read -r line <&4
-    [[ $line == STORED* ]] || echo "not stored: $line"
-  done
-  printf 'get key7 key499 none\r\nquit\r\n' >&4
-  tr -d '\r' <&4
+  { # in one write: one by one, each would wait for a delayed acknowledgement
+    for ((i = 0; i < 500; i++)); do
+      printf 'set key%d 0 0 %d\r\n%0*d\r\n' $i $((i % 900 + 1)) $((i % 900 + 1)) $i
+    done
+    printf 'get key7 key499 none\r\nquit\r\n'
+  } > requests
+  cat requests >&4
+  tr -d '\r' <&4 | uniq -c
   exec 4>&-
   memcstat --servers="127.0.0.1:$port" | sed -nE 's/^\s*(curr_items|cmd_set|cmd_get|evictions): ?/\1 /p'
   kill "$server"
   stopped
 }
 
-nginx() {
+program_nginx() {
   local port user=
   port=$(free_port) || return 1
   [[ $EUID -eq 0 ]] && user='user root;'
@@ -199,18 +198,18 @@ for path in "page.txt", "small?n=5":
 }
 
 # -- Compilers and tools -----------------------------------------------------------------------------------------
-gcc() { # the counts are the compiler proper's, which the driver starts
+program_gcc() { # the counts are the compiler proper's, which the driver starts
   "${under[@]}" MEMPOOL_SUMMARY=0 g++ -wrapper "/usr/bin/env,MEMPOOL_SUMMARY=${page:-0}" -std=c++20 -O1 -c \
     -DINSTANCES=$((units > 5 ? 4 : 1)) -o large.o "$inputs/$compiled.cc" &&
     digest large.o
 }
-clang() {
+program_clang() {
   "${under[@]}" clang++ -std=c++20 -O1 -c -DINSTANCES=$((units > 5 ? 4 : 1)) -o large.o "$inputs/$compiled.cc" && digest large.o
 }
 
-git() {
+program_git() {
   export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null HOME=$PWD
-  local git=("${under[@]}" /usr/bin/env git -c gc.auto=0 -c pack.threads=2 -c init.defaultBranch=main)
+  local git=("${under[@]}" git -c gc.auto=0 -c pack.threads=2 -c init.defaultBranch=main)
   /usr/bin/python3 "$inputs/history.py" $((units * 200)) > history
   "${git[@]}" init -q --bare origin && "${git[@]}" -C origin fast-import --quiet < history || return 1
   "${git[@]}" clone -q --no-local origin copy 2>&1 || return 1
@@ -221,7 +220,7 @@ git() {
   "${git[@]}" -C copy blame dir0/file56.txt | digest
 }
 
-self_build() {
+program_self_build() {
   "${under[@]}" cmake -S "$root" -B tree -G Ninja -DCMAKE_BUILD_TYPE=Release -DMEMPOOL_TESTS=OFF > configured 2>&1
   local status=$?
   echo "cmake ended with $status"
@@ -235,31 +234,31 @@ self_build() {
   LD_PRELOAD=$PWD/tree/libmempool.so /bin/echo "the library it built works"
 }
 
-z3() {
-  /usr/bin/python3 "$inputs/pigeons.py" $((units > 5 ? 9 : 6)) > problem.smt2
-  "${under[@]}" /usr/bin/env z3 -smt2 problem.smt2
+program_z3() {
+  /usr/bin/python3 "$inputs/pigeons.py" $((units > 5 ? 10 : 6)) > problem.smt2
+  "${under[@]}" z3 -smt2 problem.smt2
 }
 
-fakeroot() {
-  "${under[@]}" /usr/bin/env fakeroot sh -c 'touch file; chown 12:34 file; mknod device c 1 3; stat -c "%u:%g %F" file device;
+program_fakeroot() {
+  "${under[@]}" fakeroot sh -c 'touch file; chown 12:34 file; mknod device c 1 3; stat -c "%u:%g %F" file device;
     tar --numeric-owner --mtime=@0 -cf all.tar file device; tar -tvf all.tar; id -u'
 }
-man() {
+program_man() {
   export MANWIDTH=80 LC_ALL=C.UTF-8
-  "${under[@]}" /usr/bin/env man -P cat -l "$root/docs/libmempool.7" | digest
+  "${under[@]}" man -P cat -l "$root/docs/libmempool.7" | digest
   local page=()
   {
     echo '.TH LONG 7'
     for ((i = 0; i < 3000; i++)); do printf '.SH PART %d\n.B bold\nText \\fIin italics\\fR of part %d.\n' $i $i; done
   } > long.7
-  "${under[@]}" /usr/bin/env man -P cat -l ./long.7 | digest
-  "${under[@]}" /usr/bin/env man -Tps -l ./long.7 | sed '/^%%CreationDate/d' | digest
+  "${under[@]}" man -P cat -l ./long.7 | digest
+  "${under[@]}" man -Tps -l ./long.7 | sed '/^%%CreationDate/d' | digest
 }
-gdb() {
+program_gdb() {
   printf '#include <stdlib.h>\nint twice(int n) { free(malloc(n)); return 2 * n; }\nint main(void) { return twice(21); }\n' > program.c
-  /usr/bin/gcc -g -O0 -o program program.c
-  "${under[@]}" /usr/bin/env gdb -nx -batch -ex 'break twice' -ex run -ex 'print n' -ex backtrace -ex finish -ex continue ./program 2>&1 |
+  gcc -g -O0 -o program program.c
+  "${under[@]}" gdb -nx -batch -ex 'break twice' -ex run -ex 'print n' -ex backtrace -ex finish -ex continue ./program 2>&1 |
     sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/\(process [0-9]+\)/(process N)/; /debuginfod/d'
   return "${PIPESTATUS[0]}"
 }
-unshare() { "${under[@]}" /usr/bin/env unshare -Ur sh -c 'id -u; cat /proc/self/uid_map'; }
+program_unshare() { "${under[@]}" unshare -Ur sh -c 'id -u; cat /proc/self/uid_map'; }
