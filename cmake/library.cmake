@@ -41,10 +41,11 @@ set_source_files_properties(${PROJECT_SOURCE_DIR}/preload/operators.cc PROPERTIE
 
 set(joined ${CMAKE_CURRENT_BINARY_DIR}/mempool.o)
 set(join ${PROJECT_SOURCE_DIR}/cmake/join)
+set(glibc_list ${PROJECT_SOURCE_DIR}/cmake/glibc-2.28.syms)
 add_custom_command(OUTPUT ${joined}
-  COMMAND ${join} ${MEMPOOL_LD} ${MEMPOOL_OBJCOPY} ${exports} ${joined}
+  COMMAND ${join} ${MEMPOOL_LD} ${MEMPOOL_OBJCOPY} ${exports} ${glibc_list} ${joined}
     $<TARGET_OBJECTS:mempool_core> $<TARGET_OBJECTS:mempool_preload> ${mimalloc_object}
-  DEPENDS ${join} ${exports} ${mimalloc_object} mimalloc_private $<TARGET_OBJECTS:mempool_core>
+  DEPENDS ${join} ${exports} ${glibc_list} ${mimalloc_object} mimalloc_private $<TARGET_OBJECTS:mempool_core>
     $<TARGET_OBJECTS:mempool_preload>
   COMMAND_EXPAND_LISTS VERBATIM)
 
@@ -59,13 +60,11 @@ set(versioned ${CMAKE_CURRENT_BINARY_DIR}/mempool-versioned.o)
 set(library ${CMAKE_CURRENT_BINARY_DIR}/libmempool.so)
 include(${PROJECT_SOURCE_DIR}/cmake/spdlog.cmake)
 add_custom_command(OUTPUT ${library}
-  COMMAND ${PROJECT_SOURCE_DIR}/cmake/old-glibc ${MEMPOOL_OBJCOPY} ${PROJECT_SOURCE_DIR}/cmake/glibc-2.28.syms ${joined}
-    ${versioned}
+  COMMAND ${PROJECT_SOURCE_DIR}/cmake/old-glibc ${MEMPOOL_OBJCOPY} ${glibc_list} ${joined} ${versioned}
   COMMAND ${CMAKE_CXX_COMPILER} -shared -nostartfiles -nodefaultlibs -o ${library} ${versioned} ${spdlog_object}
     -Wl,--version-script=${exports} -Wl,-Bsymbolic -Wl,-z,now,-z,relro,-z,nodelete,-z,defs
     -Wl,--build-id=sha1 -Wl,-soname,libmempool.so -Wl,--gc-sections -lc -lgcc -Wl,--as-needed -lm
-  DEPENDS ${joined} ${spdlog_object} ${exports} ${PROJECT_SOURCE_DIR}/cmake/glibc-2.28.syms
-    ${PROJECT_SOURCE_DIR}/cmake/old-glibc
+  DEPENDS ${joined} ${spdlog_object} ${exports} ${glibc_list} ${PROJECT_SOURCE_DIR}/cmake/old-glibc
   COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(mempool_library ALL DEPENDS ${library} ${archive})
 
