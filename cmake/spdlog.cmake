@@ -27,3 +27,11 @@ add_custom_command(OUTPUT ${spdlog_archive}
   COMMAND ${CMAKE_AR} rcs ${spdlog_archive} ${spdlog_object}
   DEPENDS ${spdlog_object} VERBATIM)
 add_custom_target(mempool_spdlog ALL DEPENDS ${spdlog_archive})
+
+# -u: the library refers to the seam weakly, and a weak reference alone takes nothing out of an archive.
+add_library(mempool_static_spdlog STATIC IMPORTED GLOBAL)
+set_target_properties(mempool_static_spdlog PROPERTIES IMPORTED_LOCATION ${spdlog_archive})
+target_link_options(mempool_static_spdlog INTERFACE -Wl,-u,mempool_sink_open)
+target_link_libraries(mempool_static_spdlog INTERFACE mempool::static)
+add_dependencies(mempool_static_spdlog mempool_spdlog)
+add_library(mempool::spdlog ALIAS mempool_static_spdlog)

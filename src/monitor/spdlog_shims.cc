@@ -60,10 +60,15 @@ struct FoundObject {
 
 /// An exception of this object passes through this object alone, so it is the only one to be found.
 int mempool_sink_find_object(void* address, FoundObject* found) {
-  auto const base = reinterpret_cast<char*>(const_cast<ElfW(Ehdr)*>(&__ehdr_start));
-  auto const* headers = reinterpret_cast<const ElfW(Phdr)*>(base + __ehdr_start.e_phoff);
+  auto* const start = reinterpret_cast<char*>(const_cast<ElfW(Ehdr)*>(&__ehdr_start));
+  auto const* headers = reinterpret_cast<const ElfW(Phdr)*>(start + __ehdr_start.e_phoff);
+  // Addresses in the headers count from 0 in a shared library, not so in a statically linked program.
+  char* base = start;
+  for (unsigned i = 0; i < __ehdr_start.e_phnum; ++i) {
+    if (headers[i].p_type == PT_LOAD && headers[i].p_offset == 0) base = start - headers[i].p_vaddr;
+  }
   *found = {};
-  found->map_start = base;
+  found->map_start = start;
   for (unsigned i = 0; i < __ehdr_start.e_phnum; ++i) {
     if (headers[i].p_type == PT_LOAD) found->map_end = base + headers[i].p_vaddr + headers[i].p_memsz;
     if (headers[i].p_type == PT_GNU_EH_FRAME) found->eh_frame = base + headers[i].p_vaddr;
