@@ -29,9 +29,10 @@ add_custom_command(OUTPUT ${spdlog_archive}
 add_custom_target(mempool_spdlog ALL DEPENDS ${spdlog_archive})
 
 # -u: the library refers to the seam weakly, and a weak reference alone takes nothing out of an archive.
+# --eh-frame-hdr: the runtime in it looks its frames up there, which gcc leaves out of static programs.
 add_library(mempool_static_spdlog STATIC IMPORTED GLOBAL)
 set_target_properties(mempool_static_spdlog PROPERTIES IMPORTED_LOCATION ${spdlog_archive})
-target_link_options(mempool_static_spdlog INTERFACE -Wl,-u,mempool_sink_open)
+target_link_options(mempool_static_spdlog INTERFACE -Wl,-u,mempool_sink_open,--eh-frame-hdr)
 target_link_libraries(mempool_static_spdlog INTERFACE mempool::static)
 add_dependencies(mempool_static_spdlog mempool_spdlog)
 add_library(mempool::spdlog ALIAS mempool_static_spdlog)
