@@ -24,6 +24,11 @@ constexpr unsigned kLargestRegionLg = 36;  // 64 GiB a class
 constexpr unsigned kSmallestRegionLg = 20;
 constexpr std::size_t kScarce = std::size_t{1} << 30;
 
+/// Slabs left out at the start of class i's region: i times this. Regions are powers of two apart, so without it the
+/// n-th byte of every class would have the same low address bits; processors that pick a cache way by a hash of those
+/// (AMD's since Zen) then lose a line of one class to its twin in another. docs/decisions/0001-regions-are-skewed.md.
+constexpr std::size_t skew_slabs(std::size_t region_slabs) noexcept { return std::min<std::size_t>(337, region_slabs / 64 | 1); }
+
 struct Plan {
   std::size_t regions, table, partial, metadata, fallback;
   std::size_t total() const noexcept { return regions + table * SizeClass::kCount + partial + metadata + fallback; }
@@ -79,10 +84,12 @@ void start(bool use_pools, std::size_t fallback_bytes, os::Span& for_fallback) n
   os::Span const storage = cut(plan.metadata);
   if (!os::commit(partial)) return;
   metadata.reset(storage);
-  for (std::size_t i = 0; i < SizeClass::kCount; ++i)
-    pool[i].reset(SizeClass::at(i), {whole.begin + (i << lg), std::size_t{1} << lg},
-                  {tables.begin + i * plan.table, plan.table},
-                  reinterpret_cast<std::uint64_t*>(partial.begin));
+  std::size_t const region = std::size_t{1} << lg;
+  for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
+    std::size_t const skew = i * skew_slabs(region >> kSlabLg) << kSlabLg;
+    pool[i].reset(SizeClass::at(i), {whole.begin + i * region + skew, region - skew},
+                  {tables.begin + i * plan.table, plan.table}, reinterpret_cast<std::uint64_t*>(partial.begin));
+  }
   at = reinterpret_cast<char*>(round_up(reinterpret_cast<std::uintptr_t>(at), kAlignment));
   if (plan.fallback != 0 && at < whole.end())
     for_fallback = {at, round_down(static_cast<std::size_t>(whole.end() - at), kAlignment)};
