@@ -147,15 +147,12 @@ TEST_F(Fallback, a_fork_from_among_busy_threads_leaves_a_child_that_can_allocate
       while (!stop) release(allocate(300 * kKiB, 16, false));
     });
   for (int i = 0; i < 100; ++i) {
-    routing::fork_prepare();
-    pid_t const child = fork();
+    pid_t const child = fork();  // start() has registered the handlers
     if (child == 0) {
       alarm(10);
-      routing::fork_child();
       for (std::size_t size : {100 * kKiB, 2 * kMiB, 90 * kMiB}) release(allocate(size, 16, false));
       _exit(0);
     }
-    routing::fork_parent();
     int status = -1;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_EQ(status, 0) << "fork " << i;
