@@ -60,7 +60,8 @@ program_python_tests() {
   local found=()
   for one in "${tests[@]}"; do [[ -e /usr/lib/python3.11/test/$one.py || -d /usr/lib/python3.11/test/$one ]] && found+=("$one"); done
   PYTHONMALLOC=malloc "${under[@]}" /usr/bin/python3 -m test "${found[@]}" 2>&1 |
-    sed -E 's/^[0-9:]+ load avg: [0-9.]+ //; s/ in [0-9.]+ (ms|sec|min).*//; /^Total duration/d; s/ \([0-9.]+ (sec|min)[^)]*\)//'
+    sed -E 's/^[0-9:]+ load avg: [0-9.]+ //; s/ in [0-9.]+ (ms|sec|min).*//; /^Total duration/d; s/ \([0-9.]+ (sec|min)[^)]*\)//
+      s/psm_[0-9a-f]+/psm_NAME/g'
   return "${PIPESTATUS[0]}"
 }
 
@@ -246,7 +247,6 @@ program_fakeroot() {
 program_man() {
   export MANWIDTH=80 LC_ALL=C.UTF-8
   "${under[@]}" man -P cat -l "$root/docs/libmempool.7" | digest
-  local page=()
   {
     echo '.TH LONG 7'
     for ((i = 0; i < 3000; i++)); do printf '.SH PART %d\n.B bold\nText \\fIin italics\\fR of part %d.\n' $i $i; done
