@@ -7,7 +7,7 @@
 
 set(MEMPOOL_MIMALLOC_COMMIT 30ac9d56b8b9ea57ae84bc8ef17ef39000da08fe)  # v2.4.1
 set(MEMPOOL_MIMALLOC_REPOSITORY https://github.com/microsoft/mimalloc)
-option(MEMPOOL_DOWNLOAD "Download mimalloc at its pinned commit, before the distribution's source package is asked for" OFF)
+option(MEMPOOL_DOWNLOAD "Try to download mimalloc at its pinned commit before the distribution's source package" OFF)
 
 set(mimalloc_source "")
 if(NOT FETCHCONTENT_SOURCE_DIR_MIMALLOC AND NOT TARGET mimalloc-static)
@@ -21,7 +21,8 @@ elseif(TARGET mimalloc-static)
   set(mimalloc_include $<TARGET_PROPERTY:mimalloc-static,INTERFACE_INCLUDE_DIRECTORIES>)
   set(mimalloc_origin "the static package mimalloc-static")
 elseif(MEMPOOL_DOWNLOAD)
-  execute_process(COMMAND ${CMAKE_COMMAND} -E env GIT_TERMINAL_PROMPT=0 git ls-remote ${MEMPOOL_MIMALLOC_REPOSITORY} HEAD
+  execute_process(
+    COMMAND ${CMAKE_COMMAND} -E env GIT_TERMINAL_PROMPT=0 git ls-remote ${MEMPOOL_MIMALLOC_REPOSITORY} HEAD
     TIMEOUT 15 RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
   if(failed)
     message(STATUS "${MEMPOOL_MIMALLOC_REPOSITORY} does not answer; the distribution's source package is taken")

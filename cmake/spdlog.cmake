@@ -5,7 +5,8 @@ set(spdlog_object "")
 if(NOT spdlog_sources)
   return()
 endif()
-add_library(spdlog_raw OBJECT ${PROJECT_SOURCE_DIR}/src/monitor/spdlog_sink.cc ${PROJECT_SOURCE_DIR}/src/monitor/spdlog_shims.cc)
+add_library(spdlog_raw OBJECT ${PROJECT_SOURCE_DIR}/src/monitor/spdlog_sink.cc
+  ${PROJECT_SOURCE_DIR}/src/monitor/spdlog_shims.cc)
 target_link_libraries(spdlog_raw PRIVATE mempool_includes)
 target_compile_options(spdlog_raw PRIVATE -Wall -Wextra -fvisibility=hidden -fvisibility-inlines-hidden
   -ftls-model=initial-exec -ffunction-sections -fdata-sections $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)

@@ -4,7 +4,9 @@ execute_process(COMMAND git -C ${SOURCE} rev-parse --short=12 HEAD
 if(failed)
   set(commit unknown)
 else()
-  execute_process(COMMAND git -C ${SOURCE} status --porcelain --untracked-files=no -- src preload include cmake
+  # Without the lock: to refresh the index is nothing a build should do while somebody commits.
+  execute_process(
+    COMMAND git --no-optional-locks -C ${SOURCE} status --porcelain --untracked-files=no -- src preload include cmake
     OUTPUT_VARIABLE changes OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   if(changes)
     string(APPEND commit "+")
