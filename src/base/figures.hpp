@@ -34,7 +34,7 @@ struct alignas(4096) Figures {
   std::atomic<std::uint64_t> class_full;          // refills that found their region full
   std::atomic<std::uint64_t> foreign_frees;       // pointers that are not ours and were left alone
   std::atomic<std::uint64_t> faults;              // misuses survived under MEMPOOL_ON_ERROR=report
-  std::atomic<std::uint64_t> abandoned;           // blocks in the caches of threads that fork left behind
+  std::atomic<std::uint64_t> abandoned;           // blocks, at most, that fork or a signal handler left out of reach
 
   std::atomic<std::uint64_t> limit_bytes;         // 0: none found, or never looked
   std::atomic<std::uint64_t> peak_resident;       // highest sample of the monitor

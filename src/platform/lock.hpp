@@ -32,9 +32,14 @@ class Lock {
   /// fork's prepare: waits for every other thread and admits this one. A lock that fork's own thread holds already
   /// (it forked in a signal handler that interrupted us) stays as it is: the interrupted code goes on in the
   /// parent and in the child, and gives it back itself.
-  void take_for_fork() noexcept { taken_for_fork_ = lock(); }
+  /// A second fork between the first one's prepare and its end (a signal handler's) finds it taken, and gives it back.
+  void take_for_fork() noexcept {
+    if (lock()) taken_for_fork_ = true;
+  }
   void release_after_fork() noexcept {
-    if (taken_for_fork_) unlock();
+    if (!taken_for_fork_) return;
+    taken_for_fork_ = false;
+    unlock();
   }
   /// The fork child's answer to a lock that a thread holds which does not exist there.
   void forget_owner() noexcept {

@@ -22,18 +22,19 @@ Magazine* loaded_in(Bin const& bin) noexcept {
   return magazine;
 }
 
-/// Takes the loaded magazine out of the bin, its count brought up to date.
-Magazine* unload(Bin& bin) noexcept {
+/// Takes the loaded magazine out of the class's bin, its count brought up to date.
+Magazine* unload(SizeClass c) noexcept {
+  Bin& bin = cache.bins[c.index()];
   Magazine* const magazine = loaded_in(bin);
   if (magazine != nullptr) magazine->count = static_cast<std::uint32_t>(bin.head - bin.empty);
   bin = {};
+  cache.record->loaded[c.index()].store(nullptr, std::memory_order_relaxed);
   return magazine;
 }
 
-void load(Bin& bin, Magazine* magazine) noexcept {
-  bin.empty = magazine->slots;
-  bin.full = magazine->slots + magazine->capacity;
-  bin.head = magazine->slots + magazine->count;
+void load(SizeClass c, Magazine* magazine) noexcept {
+  cache.bins[c.index()] = {magazine->slots + magazine->count, magazine->slots, magazine->slots + magazine->capacity};
+  cache.record->loaded[c.index()].store(magazine, std::memory_order_relaxed);
 }
 
 /// The first refill takes little, each further one twice as much: an idle thread holds what it asked for.
@@ -69,12 +70,12 @@ class MissPath {
   bool entered_;
 };
 
-void take_batch(SizeClass c, Bin& bin, Magazine* into, bool* zeroed) noexcept {
+void take_batch(SizeClass c, Magazine* into, bool* zeroed) noexcept {
   std::uint8_t& batch_lg = cache.record->batch_lg[c.index()];
   std::uint32_t const want = std::min(1u << batch_lg, into->capacity);
   into->count = pool[c.index()].take(into->slots, want, zeroed);
   if (want < into->capacity) ++batch_lg;
-  load(bin, into);
+  load(c, into);
 }
 
 }  // namespace
@@ -114,10 +115,10 @@ void* refill(SizeClass c, bool* zeroed) noexcept {
   std::atomic<Magazine*>& slot = cache.record->spare[c.index()];
   if (bin.head != bin.empty) return *--bin.head;  // a signal handler filled it meanwhile
 
-  Magazine* const empty = unload(bin);
+  Magazine* const empty = unload(c);
   Magazine* spare = slot.exchange(nullptr, std::memory_order_acquire);
   if (spare != nullptr && spare->count != 0) {
-    load(bin, spare);
+    load(c, spare);
     slot.store(empty, std::memory_order_release);
     return *--bin.head;
   }
@@ -125,13 +126,13 @@ void* refill(SizeClass c, bool* zeroed) noexcept {
   Magazine* keep = empty != nullptr ? empty : spare;
   Magazine* const surplus = keep == empty ? spare : nullptr;
   if (Magazine* const full = shared.exchange_for_full(surplus); full != nullptr) {
-    load(bin, full);
+    load(c, full);
     slot.store(keep, std::memory_order_release);
     return *--bin.head;
   }
   if (keep == nullptr && (keep = shared.exchange_for_empty(nullptr)) == nullptr) return take_one(c, zeroed);
   slot.store(surplus, std::memory_order_release);
-  take_batch(c, bin, keep, zeroed);
+  take_batch(c, keep, zeroed);
   return bin.head != bin.empty ? *--bin.head : nullptr;
 }
 
@@ -142,17 +143,17 @@ void overflow(SizeClass c, void* block) noexcept {
   Bin& bin = cache.bins[c.index()];
   std::atomic<Magazine*>& slot = cache.record->spare[c.index()];
 
-  Magazine* const full = unload(bin);
+  Magazine* const full = unload(c);
   Magazine* spare = slot.exchange(nullptr, std::memory_order_acquire);
   if (spare != nullptr && (full == nullptr || spare->count == 0)) {
-    load(bin, spare);
+    load(c, spare);
     slot.store(full, std::memory_order_release);
   } else if (Magazine* const empty = shared.exchange_for_empty(spare); empty != nullptr) {
-    load(bin, empty);
+    load(c, empty);
     slot.store(full, std::memory_order_release);
   } else {  // no memory for a magazine: the block goes straight to its slab
     slot.store(spare, std::memory_order_release);
-    if (full != nullptr) load(bin, full);
+    if (full != nullptr) load(c, full);
     return report(shared.give(&block, 1), c);
   }
   if (bin.head == bin.full) return report(shared.give(&block, 1), c);
@@ -166,7 +167,7 @@ void thread_exit() noexcept {
   Record* const record = cache.record;
   if (record == nullptr) return;
   for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
-    if (Magazine* const loaded = unload(cache.bins[i]); loaded != nullptr) pool[i].leave(loaded);
+    if (Magazine* const loaded = unload(SizeClass::at(i)); loaded != nullptr) pool[i].leave(loaded);
     Magazine* const spare = record->spare[i].exchange(nullptr, std::memory_order_acquire);
     if (spare != nullptr) pool[i].leave(spare);
   }
@@ -190,16 +191,16 @@ void fork_child() noexcept {
   metadata.lock.release_after_fork();
   for (ClassPool& each : pool) each.fork_child();
   records.lock.release_after_fork();
-  // Spares of threads that do not exist here are taken over. Their loaded magazines are left, and counted: the
-  // fork may have stopped such a thread between reading a head and writing it.
+  // Spares of threads that do not exist here are taken over. Their loaded magazines are left, and counted at their
+  // capacity: where the heads stood is in TLS that may be gone, and fork may have stopped a thread between reading
+  // its head and writing it.
   for (Record* record = records.newest.load(std::memory_order_relaxed); record != nullptr; record = record->next) {
-    ThreadCache const* const vanished = record->owner.load(std::memory_order_relaxed);
-    if (record == cache.record || vanished == nullptr) continue;
+    if (record == cache.record || record->owner.load(std::memory_order_relaxed) == nullptr) continue;
     for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
       Magazine* const spare = record->spare[i].exchange(nullptr, std::memory_order_acquire);
       if (spare != nullptr) pool[i].leave(spare);
-      Bin const& left = vanished->bins[i];
-      figures.abandoned.fetch_add(static_cast<std::size_t>(left.head - left.empty), std::memory_order_relaxed);
+      Magazine const* const left = record->loaded[i].exchange(nullptr, std::memory_order_relaxed);
+      if (left != nullptr) figures.abandoned.fetch_add(left->capacity, std::memory_order_relaxed);
     }
     record->owner.store(nullptr, std::memory_order_relaxed);
   }

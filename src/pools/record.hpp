@@ -14,6 +14,7 @@ namespace mempool::pools {
 
 struct Record {
   std::atomic<Magazine*> spare[SizeClass::kCount];
+  std::atomic<Magazine*> loaded[SizeClass::kCount];  // for the fork child: what a vanished thread had
   std::atomic<ThreadCache*> owner;  // nullptr: free for the next thread
   Record* next;                     // all records, in order of their making, newest first
   std::uint8_t batch_lg[SizeClass::kCount];  // the next refill from a slab takes 1 << batch_lg blocks

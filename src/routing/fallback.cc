@@ -147,7 +147,8 @@ Owner release(void* block) noexcept {
 }
 
 std::size_t usable_size(const void* block) noexcept {
-  return is_mimallocs(block) ? mi_usable_size(block) : mappings.bytes_of(block);
+  if (!is_mimallocs(block)) return mappings.bytes_of(block);
+  return region.empty() || live.has(block) ? mi_usable_size(block) : 0;
 }
 
 void* resize(void* block, std::size_t size) noexcept {

@@ -55,12 +55,13 @@ void Gate::leave() noexcept {
 }
 
 void Gate::give_back_slot() noexcept {
-  if (mine.slot == 0) return;
-  if (mine.slot != kSlots) slots_[mine.slot - 1].owner.store(0, std::memory_order_release);
-  mine.slot = 0;
+  if (mine.inside) return;
+  if (mine.slot != 0 && mine.slot != kSlots) slots_[mine.slot - 1].owner.store(0, std::memory_order_release);
+  mine.slot = kSlots;
 }
 
 void Gate::close_for_fork() noexcept {
+  forking_.take_for_fork();
   closed_.store(1, std::memory_order_seq_cst);
   for (unsigned i = 0; i < kSlots; ++i) {
     // fork came from a signal handler that interrupted this thread inside mimalloc: it may stay.
@@ -75,10 +76,16 @@ void Gate::close_for_fork() noexcept {
 
 void Gate::open_after_fork(bool in_child) noexcept {
   if (in_child)
-    for (unsigned i = 0; i < kSlots; ++i)
-      if (mine.slot != i + 1) slots_[i].owner.store(0, std::memory_order_relaxed);
+    for (unsigned i = 0; i < kSlots; ++i) {
+      if (mine.slot == i + 1 && i + 1 < kSlots) continue;
+      // A thread that was about to see the gate closed may have counted itself in for a moment, and it is not here to
+      // take that back.
+      slots_[i].inside.store(mine.inside && mine.slot == i + 1 ? 1 : 0, std::memory_order_relaxed);
+      slots_[i].owner.store(0, std::memory_order_relaxed);
+    }
   closed_.store(0, std::memory_order_seq_cst);
   os::wake_all(word_of(closed_));
+  forking_.release_after_fork();
 }
 
 }  // namespace mempool::fallback

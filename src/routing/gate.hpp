@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "platform/lock.hpp"
 #include "platform/os.hpp"
 
 namespace mempool::fallback {
@@ -17,10 +18,11 @@ class Gate {
   /// False in a thread that is inside already. Waits while a fork is under way in another thread.
   [[nodiscard]] bool enter() noexcept;
   void leave() noexcept;
-  /// The calling thread ends: its slot is another's.
+  /// The calling thread ends: its slot is another's. Should it enter again, it uses the shared one.
   void give_back_slot() noexcept;
 
-  /// Closes the gate and waits for everyone but this thread to leave.
+  /// Closes the gate and waits for everyone but this thread to leave. One fork at a time: the second thread's waits
+  /// here, or the first one's end would open the gate under it.
   void close_for_fork() noexcept;
   void open_after_fork(bool in_child) noexcept;
 
@@ -34,6 +36,7 @@ class Gate {
 
   Slot slots_[kSlots] = {};
   std::atomic<std::uint32_t> closed_{0};
+  Lock forking_;
 };
 
 extern constinit Gate gate;

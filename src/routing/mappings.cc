@@ -14,7 +14,7 @@ std::size_t hash(const void* p) noexcept {
 
 }  // namespace
 
-/// Linear probing; a removed entry keeps its place in the chain and is used again by an insertion.
+/// Linear probing; a removed entry keeps its place in the chain until an insertion uses it or the chain ends before it.
 Mappings::Entry* Mappings::find(const void* block) noexcept {
   if (entries_ == nullptr) return nullptr;
   for (std::size_t i = hash(block), seen = 0; seen < kEntries; i = (i + 1) % kEntries, ++seen) {
@@ -43,8 +43,10 @@ void Mappings::insert(os::Span block) noexcept {
 }
 
 void Mappings::remove(Entry& entry) noexcept {
-  std::size_t const next = (static_cast<std::size_t>(&entry - entries_) + 1) % kEntries;
-  entry.begin = entries_[next].begin == nullptr ? nullptr : kRemoved;
+  entry.begin = kRemoved;
+  std::size_t i = static_cast<std::size_t>(&entry - entries_);
+  if (entries_[(i + 1) % kEntries].begin == nullptr)
+    for (; entries_[i].begin == kRemoved; i = (i + kEntries - 1) % kEntries) entries_[i].begin = nullptr;
   --live_;
 }
 
@@ -92,6 +94,7 @@ void* Mappings::resize(void* block, std::size_t size) noexcept {
   os::Span const moved = os::remap({entry->begin, entry->bytes}, size);
   if (moved.empty()) return nullptr;
   remove(*entry);
+  if (moved.begin != block) released_[next_released_++ % kRemembered] = block;
   insert(moved);
   return moved.begin;
 }
