@@ -75,6 +75,8 @@ void start_mimalloc() noexcept {
 #endif
     mi_manage_os_memory(region.begin, region.bytes, false, false, true, -1);
   }
+  // It does not guard its own start: two threads with the first requests would both take its one main heap.
+  mi_process_init();
   started.store(true, std::memory_order_release);
 }
 
