@@ -16,9 +16,10 @@
 namespace mempool::fallback {
 namespace {
 
-/// From here on a block is a mapping of its own: a system call is little beside its pages, they go back at once, and
-/// growing it moves page tables instead of bytes.
-constexpr std::size_t kOwnMapping = std::size_t{64} << 20;
+/// From here on (alignment included) a block is a mapping of its own: a system call is little beside its pages, they go
+/// back at once, and growing it moves page tables instead of bytes. It is also half of mimalloc's segment: for larger
+/// blocks 2.0.9 does not look whether the OS committed what it asked for.
+constexpr std::size_t kOwnMapping = std::size_t{16} << 20;
 /// mimalloc serves alignments from here on past its arenas, which are all it may use.
 constexpr std::size_t kOwnAlignment = std::size_t{1} << 20;
 /// What is reserved for mimalloc where addresses are free: 1 TiB.
@@ -67,6 +68,7 @@ void start_mimalloc() noexcept {
   }
   mi_option_disable(mi_option_show_errors);
   mi_option_disable(mi_option_verbose);
+  mi_option_disable(mi_option_eager_commit);  // as above: a whole segment would be used whether committed or not
   if (!region.empty()) {
 #if MI_MALLOC_VERSION < 210
     mi_option_enable(mi_option_limit_os_alloc);
@@ -124,7 +126,7 @@ void set_region(os::Span given) noexcept {
 
 void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
   KeepErrno const keep;
-  if (size < kOwnMapping && alignment < kOwnAlignment && !ended)
+  if (size + alignment < kOwnMapping && alignment < kOwnAlignment && !ended)
     if (void* const block = from_mimalloc(size, alignment, zeroed); block != nullptr) return block;
   void* const block = mappings.allocate(size, alignment);
   if (block != nullptr) count_new(round_up(size, os::page_size()));
