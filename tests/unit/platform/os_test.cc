@@ -36,9 +36,15 @@ TEST(Memory, a_reservation_is_aligned_and_becomes_usable_where_it_is_committed) 
   }
 }
 
-TEST(MemoryDeathTest, a_reservation_cannot_be_read_before_it_is_committed) {
+TEST(Memory, a_reservation_cannot_be_read_before_it_is_committed) {
   Span const range = reserve(kMiB, page_size());
-  EXPECT_EXIT(_exit(*static_cast<volatile char*>(range.begin)), testing::KilledBySignal(SIGSEGV), "");
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  EXPECT_FALSE(write_all(ends[1], {range.begin, 1}));  // the kernel reads for us, and says no in place of a signal
+  ASSERT_TRUE(commit(range));
+  EXPECT_TRUE(write_all(ends[1], {range.begin, 1}));
+  close_file(ends[0]);
+  close_file(ends[1]);
   unmap(range);
 }
 
