@@ -78,6 +78,8 @@ add_library(mempool::mempool ALIAS mempool)
 add_library(mempool_static STATIC IMPORTED GLOBAL)
 set_target_properties(mempool_static PROPERTIES IMPORTED_LOCATION ${archive})
 target_include_directories(mempool_static INTERFACE ${PROJECT_SOURCE_DIR}/include)
-target_link_options(mempool_static INTERFACE -Wl,-u,malloc,-u,_Znwm)
+target_link_options(mempool_static INTERFACE -Wl,-u,malloc,-u,_Znwm
+  # The weak references to the program's C++ library take nothing out of its archive by themselves.
+  $<$<LINK_LANGUAGE:CXX>:-Wl,-u,_ZSt17__throw_bad_allocv,-u,_ZSt15get_new_handlerv>)
 add_dependencies(mempool_static mempool_library)
 add_library(mempool::static ALIAS mempool_static)
