@@ -72,7 +72,8 @@ void* allocate_or_null(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-#define MEMPOOL_NEW(name) MEMPOOL_EXPORT void* name(std::size_t size) { return mempool::pools::allocate<new_cold>(size); }
+#define MEMPOOL_NEW(name) \
+  MEMPOOL_EXPORT void* name(std::size_t size) { return mempool::pools::allocate<new_cold>(size); }
 #define MEMPOOL_NEW_NOTHROW(name) \
   MEMPOOL_EXPORT void* name(std::size_t size, const void*) { return mempool::pools::allocate<new_cold_nothrow>(size); }
 #define MEMPOOL_NEW_ALIGNED(name) \

@@ -106,7 +106,8 @@ bool parse(Unit unit, std::string_view text, Value& into) noexcept {
       break;
     case Unit::threshold:
       good = parse_percent(text, value.percent) ||
-             (text.starts_with('-') && parse_size({text.data() + 1, text.size() - 1}, value.number) && value.number != 0);
+             (text.starts_with('-') && parse_size({text.data() + 1, text.size() - 1}, value.number) &&
+              value.number != 0);
       break;
     case Unit::time:
       good = parse_time(text, value.number) && value.number >= 20 && value.number <= 3600000;

@@ -45,7 +45,8 @@ inline constexpr std::array kTable = {
     Row{Opt::monitor, "MEMPOOL_MONITOR", Unit::automatic, "auto", "0, 1 or auto",
         "0 never starts the monitor thread, 1 starts it at once, auto starts it once the process matters."},
     Row{Opt::limit, "MEMPOOL_LIMIT", Unit::limit, "auto", "a size like 96MiB, a percentage like 75%, or auto",
-        "Memory the process may use. auto: the nearest of the cgroup's limits and physical memory; a percentage of it."},
+        "Memory the process may use. auto: the nearest of the cgroup's limits and physical memory; a percentage "
+        "is of that."},
     Row{Opt::warning, "MEMPOOL_WARNING", Unit::threshold, "80%", "1% to 100%, or headroom like -512MiB",
         "Usage at which the monitor warns and gives back free memory."},
     Row{Opt::critical, "MEMPOOL_CRITICAL", Unit::threshold, "90%", "1% to 100%, or headroom like -128MiB",

@@ -34,6 +34,8 @@ void call_at_thread_exit() noexcept {
   errno = saved;
 }
 
-void call_at_fork(Hook prepare, Hook parent, Hook child) noexcept { __register_atfork(prepare, parent, child, nullptr); }
+void call_at_fork(Hook prepare, Hook parent, Hook child) noexcept {
+  __register_atfork(prepare, parent, child, nullptr);
+}
 
 }  // namespace mempool::os

@@ -28,7 +28,8 @@ constinit char early_environment[32 << 10] = {};
 constinit long early_length = -1;
 
 char* map_anywhere(std::size_t bytes, int protection, int flags) noexcept {
-  long const at = system_call(SYS_mmap, 0, static_cast<long>(bytes), protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1);
+  long const at =
+      system_call(SYS_mmap, 0, static_cast<long>(bytes), protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1);
   return failed(at) ? nullptr : reinterpret_cast<char*>(at);
 }
 
@@ -141,7 +142,8 @@ long read_file(const char* path, char* buffer, std::size_t capacity) noexcept {
   if (fd < 0) return -1;
   std::size_t length = 0;
   while (length < capacity) {
-    long const n = system_call(SYS_read, fd, reinterpret_cast<long>(buffer + length), static_cast<long>(capacity - length));
+    long const n =
+        system_call(SYS_read, fd, reinterpret_cast<long>(buffer + length), static_cast<long>(capacity - length));
     if (n == -EINTR) continue;
     if (n < 0) {
       close_file(fd);
@@ -209,7 +211,8 @@ const char* environment(const char* name) noexcept {
   each_environment(
       [](const char* entry, void* context) {
         auto& wanted = *static_cast<Search*>(context);
-        if (wanted.value == nullptr && std::strncmp(entry, wanted.name, wanted.length) == 0 && entry[wanted.length] == '=')
+        if (wanted.value == nullptr && std::strncmp(entry, wanted.name, wanted.length) == 0 &&
+            entry[wanted.length] == '=')
           wanted.value = entry + wanted.length + 1;
       },
       &search);

@@ -37,7 +37,8 @@ class SizeClass {
   std::uint8_t index_ = 0;
 };
 static_assert(SizeClass::holding(0).bytes() == 16, "malloc(0) is an ordinary smallest block");
-static_assert(SizeClass::holding(17).bytes() == 32 && SizeClass::holding(SizeClass::kMaxBytes).lg() == SizeClass::kMaxLg);
+static_assert(SizeClass::holding(17).bytes() == 32);
+static_assert(SizeClass::holding(SizeClass::kMaxBytes).lg() == SizeClass::kMaxLg);
 static_assert(SizeClass::kCount <= kMaxClasses, "the counter page has an entry per class");
 
 /// Requests up to this many bytes are looked up in kClassOf; all else goes to the fallback.

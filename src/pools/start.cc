@@ -27,7 +27,9 @@ constexpr std::size_t kScarce = std::size_t{1} << 30;
 /// Slabs left out at the start of class i's region: i times this. Regions are powers of two apart, so without it the
 /// n-th byte of every class would have the same low address bits; processors that pick a cache way by a hash of those
 /// (AMD's since Zen) then lose a line of one class to its twin in another. docs/decisions/0001-regions-are-skewed.md.
-constexpr std::size_t skew_slabs(std::size_t region_slabs) noexcept { return std::min<std::size_t>(337, region_slabs / 64 | 1); }
+constexpr std::size_t skew_slabs(std::size_t region_slabs) noexcept {
+  return std::min<std::size_t>(337, region_slabs / 64 | 1);
+}
 
 struct Plan {
   std::size_t regions, table, partial, metadata, fallback;

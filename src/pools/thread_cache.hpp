@@ -37,8 +37,8 @@ struct ThreadCache {
   bool ended;          // the thread's exit has run: blocks come and go one by one, nothing is cached
 };
 
-// Hidden by attribute, since an extern declaration does not inherit -fvisibility: no GOT load on a hit. __thread and not
-// thread_local: the latter's wrapper function is a call on a hit with some compilers.
+// Hidden by attribute, since an extern declaration does not inherit -fvisibility: no GOT load on a hit. __thread and
+// not thread_local: the latter's wrapper function is a call on a hit with some compilers.
 [[gnu::visibility("hidden"), gnu::tls_model("initial-exec")]] extern __thread ThreadCache cache;
 
 /// Where the pools lie. All zero until start, and for good where the pools are off: no pointer is pooled then.
@@ -49,7 +49,9 @@ struct Layout {
 };
 [[gnu::visibility("hidden")]] extern constinit Layout layout;
 
-inline bool is_pooled(const void* p) noexcept { return reinterpret_cast<std::uintptr_t>(p) - layout.base < layout.span; }
+inline bool is_pooled(const void* p) noexcept {
+  return reinterpret_cast<std::uintptr_t>(p) - layout.base < layout.span;
+}
 /// Requires is_pooled(p).
 inline SizeClass class_of(const void* p) noexcept {
   return SizeClass::at((reinterpret_cast<std::uintptr_t>(p) - layout.base) >> layout.region_lg);

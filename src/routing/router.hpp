@@ -21,7 +21,9 @@ void* allocate(std::size_t size) noexcept;
 void release(void* block) noexcept;
 }  // namespace cold
 
-[[gnu::always_inline]] inline void* allocate(std::size_t size) noexcept { return pools::allocate<cold::allocate>(size); }
+[[gnu::always_inline]] inline void* allocate(std::size_t size) noexcept {
+  return pools::allocate<cold::allocate>(size);
+}
 [[gnu::always_inline]] inline void release(void* block) noexcept { pools::release<cold::release>(block); }
 
 void* allocate_zeroed(std::size_t count, std::size_t size) noexcept;
