@@ -87,7 +87,11 @@ void give_up_late_heap() noexcept {
   if (ended && thread_has_heap()) mi_thread_done();
 }
 
-bool is_mimallocs(const void* p) noexcept { return region.empty() ? in_mimallocs_mapping(p) : live.covers(p); }
+/// Of the memory that mimalloc has `p` from; nullptr where it is none of its.
+LiveBlocks* record_of(const void* p) noexcept {
+  if (region.empty()) return record_of_mapping(p);
+  return live.covers(p) ? &live : nullptr;
+}
 
 void* from_mimalloc(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
   Inside const inside;
@@ -95,7 +99,7 @@ void* from_mimalloc(std::size_t size, std::size_t alignment, bool zeroed) noexce
   start_mimalloc();
   void* const block = zeroed ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment);
   if (block == nullptr) return nullptr;
-  if (!region.empty() && !live.add(block)) {
+  if (LiveBlocks* const record = record_of(block); record == nullptr || !record->add(block)) {
     mi_free(block);
     return nullptr;
   }
@@ -103,8 +107,8 @@ void* from_mimalloc(std::size_t size, std::size_t alignment, bool zeroed) noexce
   return block;
 }
 
-Owner release_to_mimalloc(void* block) noexcept {
-  if (!region.empty() && !live.remove(block)) return Owner::stale;
+Owner release_to_mimalloc(void* block, LiveBlocks& record) noexcept {
+  if (!record.remove(block)) return Owner::stale;
   Inside const inside;
   if (!inside) {  // a signal handler interrupted this thread inside mimalloc: the block is lost, the program is not
     figures.abandoned.fetch_add(1, std::memory_order_relaxed);
@@ -134,14 +138,15 @@ void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
 }
 
 Owner owner_of(const void* block) noexcept {
-  if (is_mimallocs(block)) return region.empty() || live.has(block) ? Owner::live : Owner::stale;
+  if (const LiveBlocks* const record = record_of(block); record != nullptr)
+    return record->has(block) ? Owner::live : Owner::stale;
   if (mappings.bytes_of(block) != 0) return Owner::live;
   return mappings.was_released(block) ? Owner::stale : Owner::foreign;
 }
 
 Owner release(void* block) noexcept {
   KeepErrno const keep;
-  if (is_mimallocs(block)) return release_to_mimalloc(block);
+  if (LiveBlocks* const record = record_of(block); record != nullptr) return release_to_mimalloc(block, *record);
   std::size_t const bytes = mappings.bytes_of(block);
   if (bytes != 0 && mappings.release(block)) {
     count_freed(bytes);
@@ -151,15 +156,16 @@ Owner release(void* block) noexcept {
 }
 
 std::size_t usable_size(const void* block) noexcept {
-  if (!is_mimallocs(block)) return mappings.bytes_of(block);
-  return region.empty() || live.has(block) ? mi_usable_size(block) : 0;
+  const LiveBlocks* const record = record_of(block);
+  if (record == nullptr) return mappings.bytes_of(block);
+  return record->has(block) ? mi_usable_size(block) : 0;
 }
 
 void* resize(void* block, std::size_t size) noexcept {
   KeepErrno const keep;
   std::size_t const old_bytes = usable_size(block);
   if (size <= old_bytes && size >= old_bytes / 2) return block;
-  if (!is_mimallocs(block) && size >= kOwnMapping) {
+  if (record_of(block) == nullptr && size >= kOwnMapping) {
     void* const moved = mappings.resize(block, size);
     if (moved != nullptr) {
       count_freed(old_bytes);
@@ -175,8 +181,8 @@ void* resize(void* block, std::size_t size) noexcept {
 }
 
 bool is_inside_live_block(const void* p) noexcept {
-  if (region.empty() || !live.covers(p)) return false;
-  const void* const below = live.at_or_below(p);
+  const LiveBlocks* const record = record_of(p);
+  const void* const below = record != nullptr ? record->at_or_below(p) : nullptr;
   return below != nullptr && static_cast<const char*>(p) < static_cast<const char*>(below) + mi_usable_size(below);
 }
 
@@ -210,7 +216,7 @@ std::size_t live_bytes() noexcept {
 void fork_prepare() noexcept {
   gate.close_for_fork();
   starting.take_for_fork();
-  live.growth.take_for_fork();
+  LiveBlocks::growth.take_for_fork();
   mappings.lock.take_for_fork();
   shims_fork_prepare();
 }
@@ -220,7 +226,7 @@ namespace {
 void fork_done(bool in_child) noexcept {
   shims_fork_done();
   mappings.lock.release_after_fork();
-  live.growth.release_after_fork();
+  LiveBlocks::growth.release_after_fork();
   starting.release_after_fork();
   gate.open_after_fork(in_child);
 }

@@ -4,10 +4,17 @@
 
 namespace mempool::fallback {
 
+constinit Lock LiveBlocks::growth;
+
 bool LiveBlocks::reset(os::Span region) noexcept {
   if (region.empty()) return false;
-  bits_ = os::reserve(region.bytes / 16 / 8, os::page_size());
-  if (bits_.empty()) return false;
+  std::size_t const wanted = round_up(region.bytes / 16 / 8, os::page_size());
+  if (bits_.bytes < wanted) {
+    committed_.store(0, std::memory_order_relaxed);
+    os::unmap(bits_);
+    bits_ = os::reserve(wanted, os::page_size());
+    if (bits_.empty()) return false;
+  }
   region_ = region;
   return true;
 }

@@ -1,7 +1,8 @@
-// Which addresses of mimalloc's region are the start of a live block: one bit per 16 bytes, kept by us.
+// Which addresses of memory that mimalloc uses are the start of a live block: one bit per 16 bytes, kept by us.
 //
 // mimalloc's own answer ("is this in your heap") is unusable across versions and takes a freed block for a live
-// one. The bits lie in a reservation of their own, committed in steps up to the highest address handed out.
+// one. The bits lie in a reservation of their own, committed in steps up to the highest address handed out. One record
+// covers the region, where there is one; else each mapping that mimalloc made has its own (mimalloc_shims.cc).
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,8 @@ namespace mempool::fallback {
 
 class LiveBlocks {
  public:
-  /// Once, at start. False where there are no addresses for the bits: the region must not be used then.
+  /// Covers `region` from now on; no block of what was covered before may be live. False where there are no addresses
+  /// for the bits: the region must not be used then.
   [[nodiscard]] bool reset(os::Span region) noexcept;
 
   bool covers(const void* p) const noexcept {
@@ -29,7 +31,7 @@ class LiveBlocks {
   /// The live block that starts at or next below `p`, or nullptr. Slow: only for messages.
   const void* at_or_below(const void* p) const noexcept;
 
-  Lock growth;  // public for fork alone
+  static Lock growth;  // of all records: rarely taken. Public for fork alone
 
  private:
   std::size_t bit_of(const void* p) const noexcept {

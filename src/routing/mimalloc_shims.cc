@@ -17,23 +17,25 @@ namespace {
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool has_heap = false;
 
 /// Mappings that mimalloc made for itself, in no order. Searched linearly: only used under RLIMIT_AS, where there
-/// can be few.
+/// can be few. A record keeps its bits when its mapping goes, for the next one.
 struct Noted {
-  std::atomic<std::uintptr_t> begin, end;
+  std::atomic<std::uintptr_t> begin, end;  // end 0: free for the next mapping
+  LiveBlocks blocks;
 };
 constexpr unsigned kMost = 4096;
 constinit Noted noted[kMost] = {};
 constinit std::atomic<unsigned> used{0};
 constinit Lock noting;
 
-void note(std::uintptr_t begin, std::uintptr_t end) noexcept {
+[[nodiscard]] bool note(std::uintptr_t begin, std::uintptr_t end) noexcept {
   Guard const guard{noting};
   unsigned free = 0;
   while (free < used.load(std::memory_order_relaxed) && noted[free].end.load(std::memory_order_relaxed) != 0) ++free;
-  if (free == kMost) return;
+  if (!guard || free == kMost || !noted[free].blocks.reset({reinterpret_cast<char*>(begin), end - begin})) return false;
   noted[free].begin.store(begin, std::memory_order_relaxed);
   noted[free].end.store(end, std::memory_order_release);
   if (free == used.load(std::memory_order_relaxed)) used.store(free + 1, std::memory_order_release);
+  return true;
 }
 
 /// mimalloc cuts an aligned piece out of a larger mapping: head, tail or all of one goes at a time.
@@ -63,13 +65,13 @@ long with_errno(long result) noexcept {
 
 bool thread_has_heap() noexcept { return has_heap; }
 
-bool in_mimallocs_mapping(const void* p) noexcept {
+LiveBlocks* record_of_mapping(const void* p) noexcept {
   auto const address = reinterpret_cast<std::uintptr_t>(p);
   for (unsigned i = 0; i < used.load(std::memory_order_acquire); ++i)
     if (address < noted[i].end.load(std::memory_order_acquire) &&
         address >= noted[i].begin.load(std::memory_order_relaxed))
-      return true;
-  return false;
+      return &noted[i].blocks;
+  return nullptr;
 }
 
 void shims_fork_prepare() noexcept { noting.take_for_fork(); }
@@ -110,10 +112,14 @@ long mempool_mi_syscall(long, ...) {
 }
 
 void* mempool_mi_mmap(void* hint, std::size_t bytes, int protection, int flags, int fd, off_t offset) {
-  long const at = with_errno(os::system_call(SYS_mmap, reinterpret_cast<long>(hint), static_cast<long>(bytes),
-                                             protection, flags, fd, offset));
-  if (at != -1) fallback::note(static_cast<std::uintptr_t>(at), static_cast<std::uintptr_t>(at) + bytes);
-  return reinterpret_cast<void*>(at);
+  long at = os::system_call(SYS_mmap, reinterpret_cast<long>(hint), static_cast<long>(bytes), protection, flags, fd,
+                            offset);
+  auto const begin = static_cast<std::uintptr_t>(at);
+  if (!os::failed(at) && !fallback::note(begin, begin + bytes)) {  // blocks there could not be told from foreign ones
+    os::system_call(SYS_munmap, at, static_cast<long>(bytes));
+    at = -ENOMEM;
+  }
+  return reinterpret_cast<void*>(with_errno(at));
 }
 
 int mempool_mi_munmap(void* begin, std::size_t bytes) {

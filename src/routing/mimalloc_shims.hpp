@@ -7,13 +7,15 @@
 
 #include <cstddef>
 
+#include "routing/live_blocks.hpp"
+
 namespace mempool::fallback {
 
 /// True where the calling thread has a heap of mimalloc's that its end must give up.
 bool thread_has_heap() noexcept;
 
-/// Where mimalloc maps for itself: true for addresses inside such a mapping.
-bool in_mimallocs_mapping(const void* p) noexcept;
+/// Where mimalloc maps for itself: the record of the mapping that `p` lies in; nullptr outside of all.
+LiveBlocks* record_of_mapping(const void* p) noexcept;
 
 void shims_fork_prepare() noexcept;
 void shims_fork_done() noexcept;
