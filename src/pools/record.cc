@@ -16,24 +16,29 @@ constinit Records records;
 
 namespace {
 
-Magazine* loaded_in(Bin const& bin) noexcept {
-  if (bin.empty == nullptr) return nullptr;
-  auto* const magazine = reinterpret_cast<Magazine*>(reinterpret_cast<char*>(bin.empty) - offsetof(Magazine, slots));
-  return magazine;
+Magazine* loaded(SizeClass c) noexcept {
+  void** const slots = cache.empty[c.index()];
+  if (slots == nullptr) return nullptr;
+  return reinterpret_cast<Magazine*>(reinterpret_cast<char*>(slots) - offsetof(Magazine, slots));
 }
 
-/// Takes the loaded magazine out of the class's bin, its count brought up to date.
+void set_marks(SizeClass c, void** head, void** empty, void** full) noexcept {
+  cache.head[c.index()] = head;
+  cache.empty[c.index()] = empty;
+  cache.full[c.index()] = full;
+}
+
+/// Takes out the class's loaded magazine, its count brought up to date.
 Magazine* unload(SizeClass c) noexcept {
-  Bin& bin = cache.bins[c.index()];
-  Magazine* const magazine = loaded_in(bin);
-  if (magazine != nullptr) magazine->count = static_cast<std::uint32_t>(bin.head - bin.empty);
-  bin = {};
+  Magazine* const magazine = loaded(c);
+  if (magazine != nullptr) magazine->count = static_cast<std::uint32_t>(cache.head[c.index()] - magazine->slots);
+  set_marks(c, nullptr, nullptr, nullptr);
   cache.record->loaded[c.index()].store(nullptr, std::memory_order_relaxed);
   return magazine;
 }
 
 void load(SizeClass c, Magazine* magazine) noexcept {
-  cache.bins[c.index()] = {magazine->slots + magazine->count, magazine->slots, magazine->slots + magazine->capacity};
+  set_marks(c, magazine->slots + magazine->count, magazine->slots, magazine->slots + magazine->capacity);
   cache.record->loaded[c.index()].store(magazine, std::memory_order_relaxed);
 }
 
@@ -53,7 +58,7 @@ void report(Rejected const& rejected, SizeClass c) noexcept {
     misuse(rejected.was_free ? Fault::double_free : Fault::invalid_free, rejected.block, c.bytes());
 }
 
-/// True while this thread may change its bins: attached, and in no other miss path.
+/// True while this thread may change its marks: attached, and in no other miss path.
 class MissPath {
  public:
   MissPath() noexcept : entered_{attach() && cache.depth == 0} {
@@ -111,16 +116,15 @@ void* refill(SizeClass c, bool* zeroed) noexcept {
   MissPath const path;
   if (!path) return take_one(c, zeroed);
   ClassPool& shared = pool[c.index()];
-  Bin& bin = cache.bins[c.index()];
   std::atomic<Magazine*>& slot = cache.record->spare[c.index()];
-  if (bin.head != bin.empty) return *--bin.head;  // a signal handler filled it meanwhile
+  if (void* const block = pop(c.index()); block != nullptr) return block;  // a signal handler filled it meanwhile
 
   Magazine* const empty = unload(c);
   Magazine* spare = slot.exchange(nullptr, std::memory_order_acquire);
   if (spare != nullptr && spare->count != 0) {
     load(c, spare);
     slot.store(empty, std::memory_order_release);
-    return *--bin.head;
+    return pop(c.index());
   }
   // Both are empty: one goes back for a full one, the other stays.
   Magazine* keep = empty != nullptr ? empty : spare;
@@ -128,19 +132,18 @@ void* refill(SizeClass c, bool* zeroed) noexcept {
   if (Magazine* const full = shared.exchange_for_full(surplus); full != nullptr) {
     load(c, full);
     slot.store(keep, std::memory_order_release);
-    return *--bin.head;
+    return pop(c.index());
   }
   if (keep == nullptr && (keep = shared.exchange_for_empty(nullptr)) == nullptr) return take_one(c, zeroed);
   slot.store(surplus, std::memory_order_release);
   take_batch(c, keep, zeroed);
-  return bin.head != bin.empty ? *--bin.head : nullptr;
+  return pop(c.index());
 }
 
 void overflow(SizeClass c, void* block) noexcept {
   MissPath const path;
   ClassPool& shared = pool[c.index()];
   if (!path) return report(shared.give(&block, 1), c);
-  Bin& bin = cache.bins[c.index()];
   std::atomic<Magazine*>& slot = cache.record->spare[c.index()];
 
   Magazine* const full = unload(c);
@@ -156,8 +159,9 @@ void overflow(SizeClass c, void* block) noexcept {
     if (full != nullptr) load(c, full);
     return report(shared.give(&block, 1), c);
   }
-  if (bin.head == bin.full) return report(shared.give(&block, 1), c);
-  *bin.head++ = block;
+  void**& head = cache.head[c.index()];
+  if (head == cache.full[c.index()]) return report(shared.give(&block, 1), c);
+  *head++ = block;
 }
 
 void thread_exit() noexcept {

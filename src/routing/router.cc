@@ -137,8 +137,8 @@ void release(void* block) noexcept {
   if (pools::is_pooled(block)) {
     SizeClass const c = pools::class_of(block);
     if (!pools::is_block_start(block, c)) return misuse(Fault::invalid_free, block, c.bytes());
-    pools::Bin const& bin = pools::cache.bins[c.index()];
-    if (bin.head != bin.empty && bin.head[-1] == block) return misuse(Fault::double_free, block, c.bytes());
+    void** const head = pools::cache.head[c.index()];
+    if (head != pools::cache.empty[c.index()] && head[-1] == block) return misuse(Fault::double_free, block, c.bytes());
     return pools::overflow(c, block);
   }
   pools::attach();
@@ -157,8 +157,7 @@ void* allocate_zeroed(std::size_t count, std::size_t size) noexcept {
   if (__builtin_mul_overflow(count, size, &bytes) || bytes > kMostBytes) return out_of_memory();
   if (bytes <= pools::kMaxPooled) [[likely]] {
     SizeClass const c = SizeClass::at(pools::kClassOf[(bytes + 15) / 16]);
-    pools::Bin& bin = pools::cache.bins[c.index()];
-    if (bin.head != bin.empty) [[likely]] return std::memset(*--bin.head, 0, bytes);
+    if (void* const block = pools::pop(c.index()); block != nullptr) [[likely]] return std::memset(block, 0, bytes);
     start();
     if (is_off()) [[unlikely]] return libc_heap::allocate_zeroed(count, size);
     return allocate_in_class(c, bytes, 16, true);
@@ -192,8 +191,7 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept {
   if (bytes <= pools::kMaxPooled) {
     if (pools::layout.span != 0) {
       SizeClass const c = SizeClass::holding(bytes);
-      pools::Bin& bin = pools::cache.bins[c.index()];
-      if (bin.head != bin.empty) return *--bin.head;
+      if (void* const block = pools::pop(c.index()); block != nullptr) return block;
       return allocate_in_class(c, size, alignment, false);
     }
     count_small_fallback();
