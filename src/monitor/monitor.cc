@@ -56,7 +56,7 @@ Line& describe(Line& line, Reading const& reading) noexcept {
 
 /// Gives back what is free; the bytes that went.
 std::size_t give_back() noexcept {
-  std::size_t const discarded = pools::trim(0);
+  std::size_t const discarded = pools::trim();
   fallback::trim();
   return discarded;
 }
@@ -81,7 +81,28 @@ void on_change(Level from, Level to, Reading const& reading, std::uint64_t rate)
   }
 }
 
+/// What the pools may keep without use, between warnings: their budget while the program works, half as much with each
+/// second or longer look at which it had asked for less than that.
+class Decay {
+ public:
+  void step(std::uint64_t now_ns) noexcept {
+    if (now_ns - before_ns_ < kStepNs) return;
+    before_ns_ = now_ns;
+    std::size_t const supplied = pools::totals().supplied_bytes, budget = pools::keep_budget();
+    quiet_ = supplied - supplied_before_ < budget ? std::min(quiet_ + 1, 31u) : 0;
+    supplied_before_ = supplied;
+    pools::settle(budget >> quiet_);
+  }
+
+ private:
+  static constexpr std::uint64_t kStepNs = 1000000000;
+  std::uint64_t before_ns_ = 0;
+  std::size_t supplied_before_ = 0;
+  unsigned quiet_ = 0;
+};
+
 void watch() noexcept {
+  Decay decay;
   pressure::Policy policy{options::value(Opt::warning), options::value(Opt::critical)};
   std::uint64_t before = 0, before_ns = 0, rate = 0;
   unsigned samples = 0;
@@ -104,6 +125,7 @@ void watch() noexcept {
       // Pages are charged when they are touched, which may be long after they were handed out.
       if (!was_tripped) pressure::wake_after(policy.to_next_threshold(reading.usage, reading.limit));
     }
+    decay.step(now);
     was_tripped = pressure::sleep(static_cast<int>(was_tripped ? std::min(pause, kAfterTripwire) : pause));
   }
 }

@@ -16,8 +16,6 @@ constinit SlabInfo early[kEarlySlabs][SizeClass::kCount] = {};
 unsigned page_lg() noexcept { return static_cast<unsigned>(std::countr_zero(os::page_size())); }
 unsigned pages_per_slab() noexcept { return 1u << (kSlabLg - page_lg()); }
 
-constexpr std::size_t kPurgeSlice = std::size_t{2} << 20;
-
 void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
   // One writer at a time (the class's lock), so no locked instruction.
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
@@ -122,7 +120,7 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
     }
     if (kept_bytes() > keep_budget()) {
       for (ClassPool& other : pool)
-        if (other.idle_dirty_bytes() > keep_budget() / 8 && other.purge(kPurgeSlice, false) != 0) break;
+        if (other.idle_dirty_bytes() > keep_budget() / 8 && other.purge(kLongestStep, false) != 0) break;
     }
     if (!grow()) {
       figures.class_full.fetch_add(1, std::memory_order_relaxed);

@@ -105,9 +105,4 @@ class ClassPool {
 
 extern constinit ClassPool pool[SizeClass::kCount];
 
-/// Bytes kept without use, all classes together (depots and idle dirty pages), and what may be kept:
-/// max(8 MiB, an eighth of the live heap).
-std::size_t kept_bytes() noexcept;
-std::size_t keep_budget() noexcept;
-
 }  // namespace mempool::pools

@@ -7,7 +7,7 @@ namespace mempool::pools {
 constinit MetadataArena metadata;
 
 bool GrowingPrefix::grow_to(std::size_t bytes) noexcept {
-  constexpr std::size_t kFirst = std::size_t{64} << 10, kMost = std::size_t{4} << 20;
+  constexpr std::size_t kFirst = std::size_t{64} << 10;
   while (committed_ < bytes) {
     if (committed_ >= range_.bytes) return false;
     // Under mlockall every committed page is filled at once, so a step must stay small there. A locked page
@@ -15,7 +15,7 @@ bool GrowingPrefix::grow_to(std::size_t bytes) noexcept {
     os::Span const first{range_.begin + committed_, std::min(kFirst, range_.bytes - committed_)};
     if (!os::commit(first)) return false;
     if (committed_ < std::size_t{8} << 20) os::refuse_huge_pages(first);
-    std::size_t const step = std::clamp(committed_, kFirst, kMost);
+    std::size_t const step = std::clamp(committed_, kFirst, kLongestStep);
     os::Span const rest{first.end(), std::min(step, range_.bytes - committed_) - first.bytes};
     os::Span const probe{first.end() - os::page_size(), os::page_size()};
     committed_ += first.bytes;

@@ -9,7 +9,11 @@
 
 namespace mempool::pools {
 
-/// A committed prefix of a reservation that grows by steps, doubling from 64 KiB to 4 MiB.
+/// The longest step by which a region grows, and what the other classes give back for it while more is kept than the
+/// budget allows: with less, memory would pile up in a program that goes from one block size to the next.
+inline constexpr std::size_t kLongestStep = std::size_t{2} << 20;
+
+/// A committed prefix of a reservation that grows by steps, doubling from 64 KiB to kLongestStep.
 class GrowingPrefix {
  public:
   constexpr GrowingPrefix() = default;

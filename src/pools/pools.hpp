@@ -9,15 +9,25 @@
 
 namespace mempool::pools {
 
-/// Gives unused pool memory back to the OS: depots emptied into the bitmaps, page runs without a block in use
-/// discarded, at most `goal` bytes (0: all). Returns bytes passed to madvise. Any thread; not in a handler.
-std::size_t trim(std::size_t goal) noexcept;
+/// Gives unused pool memory back to the OS: spare magazines of all threads and depots emptied into the bitmaps, page
+/// runs without a block in use discarded. Returns bytes passed to madvise. Any thread; not in a handler.
+std::size_t trim() noexcept;
+
+/// The monitor's housekeeping: takes the spares of threads that missed nothing since the call before, and discards
+/// pages until at most `keep` bytes are kept without use. Returns bytes passed to madvise. One thread.
+std::size_t settle(std::size_t keep) noexcept;
 
 struct Totals {
   std::size_t live_bytes;       // in blocks handed to thread caches and not taken back: includes thread caches
   std::size_t committed_bytes;  // slabs carved, less discarded pages
   std::size_t cached_bytes;     // kept without use: depot and dirty free pages
+  std::size_t supplied_bytes;   // handed to thread caches so far: moves while the program works
 };
 Totals totals() noexcept;
+
+/// Bytes kept without use, all classes together (depots and idle dirty pages), and what may be kept:
+/// max(8 MiB, an eighth of the live heap).
+std::size_t kept_bytes() noexcept;
+std::size_t keep_budget() noexcept;
 
 }  // namespace mempool::pools

@@ -9,6 +9,7 @@
 #include "platform/fatal.hpp"
 #include "pools/class_pool.hpp"
 #include "pools/pools.hpp"
+#include "pools/record.hpp"
 #include "pressure/account.hpp"
 
 namespace mempool::pools {
@@ -149,11 +150,27 @@ void ClassPool::fork_child() noexcept {
   fork_parent();
 }
 
-std::size_t trim(std::size_t goal) noexcept {
-  if (goal == 0) goal = SIZE_MAX;
+namespace {
+
+std::size_t purge_all(std::size_t goal, bool depots_too) noexcept {
   std::size_t discarded = 0;
   for (ClassPool& each : pool)
-    if (discarded < goal) discarded += each.purge(goal - discarded, true);
+    if (discarded < goal) discarded += each.purge(goal - discarded, depots_too);
+  return discarded;
+}
+
+}  // namespace
+
+std::size_t trim() noexcept {
+  take_spares(false);
+  return purge_all(SIZE_MAX, true);
+}
+
+std::size_t settle(std::size_t keep) noexcept {
+  take_spares(true);
+  std::size_t discarded = 0;
+  for (bool const depots_too : {false, true})
+    if (std::size_t const kept = kept_bytes(); kept > keep) discarded += purge_all(kept - keep, depots_too);
   return discarded;
 }
 
@@ -162,6 +179,7 @@ Totals totals() noexcept {
   for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
     std::uint64_t const supplied = figures.supplied[i].load(std::memory_order_relaxed);
     std::uint64_t const back = figures.taken_back[i].load(std::memory_order_relaxed);
+    all.supplied_bytes += supplied << SizeClass::at(i).lg();
     all.live_bytes += (supplied > back ? supplied - back : 0) << SizeClass::at(i).lg();
     all.cached_bytes += pool[i].depot_bytes() + pool[i].idle_dirty_bytes();
   }

@@ -62,7 +62,10 @@ void report(Rejected const& rejected, SizeClass c) noexcept {
 class MissPath {
  public:
   MissPath() noexcept : entered_{attach() && cache.depth == 0} {
-    if (entered_) ++cache.depth;
+    if (!entered_) return;
+    ++cache.depth;
+    std::atomic<std::uint32_t>& misses = cache.record->misses;
+    misses.store(misses.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   ~MissPath() {
     if (entered_) --cache.depth;
@@ -177,6 +180,20 @@ void thread_exit() noexcept {
   }
   cache.record = nullptr;
   record->owner.store(nullptr, std::memory_order_release);
+}
+
+void take_spares(bool of_idle_threads) noexcept {
+  for (Record* record = records.newest.load(std::memory_order_acquire); record != nullptr; record = record->next) {
+    if (of_idle_threads) {
+      std::uint32_t const misses = record->misses.load(std::memory_order_relaxed);
+      bool const is_idle = misses == record->misses_seen;
+      record->misses_seen = misses;
+      if (!is_idle) continue;
+    }
+    for (std::size_t i = 0; i < SizeClass::kCount; ++i)
+      if (Magazine* const spare = record->spare[i].exchange(nullptr, std::memory_order_acq_rel); spare != nullptr)
+        pool[i].leave(spare);
+  }
 }
 
 void fork_prepare() noexcept {

@@ -17,6 +17,8 @@ struct Record {
   std::atomic<Magazine*> loaded[SizeClass::kCount];  // for the fork child: what a vanished thread had
   std::atomic<ThreadCache*> owner;  // nullptr: free for the next thread
   Record* next;                     // all records, in order of their making, newest first
+  std::atomic<std::uint32_t> misses;  // of the owner: it moves while the thread does something
+  std::uint32_t misses_seen;          // the monitor's
   std::uint8_t batch_lg[SizeClass::kCount];  // the next refill from a slab takes 1 << batch_lg blocks
 };
 
@@ -36,6 +38,10 @@ void start(bool use_pools, std::size_t fallback_bytes, os::Span& for_fallback) n
 bool attach() noexcept;
 /// The thread's exit: its magazines go to the depots. Later blocks come and go one by one.
 void thread_exit() noexcept;
+
+/// Empties spare magazines into their pools: everybody's, or those of threads without a miss since the last such call.
+/// Any thread; with `of_idle_threads` one at a time.
+void take_spares(bool of_idle_threads) noexcept;
 
 /// A block of the class after a miss. `zeroed`, when asked for, tells whether it reads as zero.
 /// nullptr: the class is off, full or busy in this very thread; the fallback serves then.

@@ -214,7 +214,7 @@ std::size_t usable_size(void* block) noexcept {
 }
 
 bool trim() noexcept {
-  std::size_t const discarded = pools::trim(0);
+  std::size_t const discarded = pools::trim();
   fallback::trim();
   return discarded != 0;
 }

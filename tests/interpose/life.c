@@ -164,6 +164,60 @@ static void freed_by_others(void) {
   if (resident_kib() > first * 3 / 2 + 4096) fail("resident KiB grew", first, resident_kib());
 }
 
+/* -- memory goes back */
+struct node { struct node* next; };
+static struct node* fill(size_t size, size_t total) {
+  struct node* list = NULL;
+  for (size_t held = 0; held < total; held += size) {
+    struct node* const node = memset(malloc(size), 1, size);
+    node->next = list;
+    list = node;
+  }
+  return list;
+}
+static void drop(struct node* list) {
+  while (list) {
+    struct node* const next = list->next;
+    free(list);
+    list = next;
+  }
+}
+static void one_block_size_after_the_other(void) { /* 12 times 60 MiB, none held longer than the next begins */
+  for (size_t size = 16; size <= 32768; size *= 2) drop(fill(size, 60u << 20));
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  if (usage.ru_maxrss > 100 << 10) fail("peak KiB", usage.ru_maxrss, 100 << 10);
+}
+static void* fill_and_drop_shuffled(void* seed) {
+  enum { kBlocks = 1 << 20 };
+  static struct { void* blocks[kBlocks]; } lists[2];
+  void** const blocks = lists[(uintptr_t)seed].blocks;
+  unsigned random = (unsigned)(uintptr_t)seed;
+  for (size_t i = 0; i < kBlocks; ++i) {
+    random = random * 1664525 + 1013904223;
+    size_t const size = 16 + (random >> 8) % 200;
+    size_t const other = (random >> 4) % (i + 1);
+    blocks[i] = blocks[other];
+    blocks[other] = memset(malloc(size), 1, size);
+  }
+  for (size_t i = 0; i < kBlocks; ++i) free(blocks[i]);
+  memset(blocks, 0, sizeof lists[0].blocks);
+  madvise((void*)(((uintptr_t)blocks + 4095) & ~4095ul), sizeof lists[0].blocks - 4096, MADV_DONTNEED);
+  return NULL;
+}
+static void shuffled_frees_leave_little(void) { /* of what two threads held, within ten seconds, with the monitor */
+  pthread_t other;
+  pthread_create(&other, NULL, fill_and_drop_shuffled, (void*)1);
+  fill_and_drop_shuffled((void*)0);
+  pthread_join(other, NULL);
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  for (int tenths = 0; resident_kib() > usage.ru_maxrss / 10; ++tenths) {
+    if (tenths == 100) fail("resident KiB of a peak of", resident_kib(), usage.ru_maxrss);
+    usleep(100000);
+  }
+}
+
 /* -- fork */
 static void forks_from_busy_threads(void) {
   pthread_t threads[8];
@@ -375,7 +429,8 @@ int main(int argc, char** argv) {
     const char* name;
     void (*play)(void);
   } const scenes[] = {SCENE(short_threads), SCENE(destructors_that_allocate), SCENE(no_keys_left), SCENE(small_stacks),
-                      SCENE(freed_by_others), SCENE(forks_from_busy_threads), SCENE(handlers_that_allocate),
+                      SCENE(freed_by_others), SCENE(one_block_size_after_the_other),
+                      SCENE(shuffled_frees_leave_little), SCENE(forks_from_busy_threads), SCENE(handlers_that_allocate),
                       SCENE(forks_in_signal_handlers), SCENE(spawned_children),
                       SCENE(a_signal_handler_that_allocates_in_the_miss_path), SCENE(exit_under_threads),
                       SCENE(frees_after_main), SCENE(stays_single_threaded), SCENE(setuid_returns),

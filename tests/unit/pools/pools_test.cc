@@ -94,7 +94,7 @@ TEST(Pools, calloc_zeroes_what_others_dirtied_in_every_class) {
         std::memset(block, 0xCD, bytes);
       }
       for (unsigned char* block : clean) routing::release(block);
-      pools::trim(0);
+      pools::trim();
     }
   }
 }
@@ -150,12 +150,46 @@ TEST(Pools, trimming_gives_back_pages_of_shuffled_frees_and_keeps_every_block_in
   std::size_t const full = os::resident();
   constexpr std::size_t kKept = 50;
   for (std::size_t i = kKept; i < kBlocks; ++i) routing::release(blocks[i].at);
-  pools::trim(0);
+  pools::trim();
   EXPECT_LT(os::resident(), full - kBlocks * kBytes / 2);
   for (std::size_t i = 0; i < kKept; ++i) {
     EXPECT_TRUE(blocks[i].is_intact());
     routing::release(blocks[i].at);
   }
+}
+
+TEST(Pools, what_a_sleeping_thread_has_spare_is_taken_at_the_second_look_and_what_it_loaded_stays) {
+  std::uint64_t const class_index = SizeClass::holding(1024).index();
+  auto const held = [&] { return figures.supplied[class_index].load() - figures.taken_back[class_index].load(); };
+  std::uint64_t const before = held();
+  std::atomic<int> step{0};
+  std::thread sleeper{[&] {
+    std::vector<void*> blocks(300);
+    for (void*& block : blocks) block = routing::allocate(1024);
+    for (void* block : blocks) routing::release(block);
+    step = 1;
+    while (step != 2) std::this_thread::yield();
+    routing::release(routing::allocate(1024));
+  }};
+  while (step != 1) std::this_thread::yield();
+  std::size_t const cached = pools::magazine_capacity(SizeClass::holding(1024));
+  EXPECT_GT(held(), before + cached);
+  pools::settle(SIZE_MAX);  // it worked since the last look
+  pools::settle(SIZE_MAX);
+  EXPECT_LE(held(), before + cached);
+  step = 2;
+  sleeper.join();
+  EXPECT_EQ(held(), before);
+}
+
+TEST(Pools, settling_keeps_no_more_than_it_is_told) {
+  std::vector<void*> blocks(20000);
+  for (void*& block : blocks) block = std::memset(routing::allocate(2048), 1, 2048);
+  for (void* block : blocks) routing::release(block);
+  pools::settle(std::size_t{4} << 20);
+  EXPECT_LE(pools::kept_bytes(), std::size_t{4} << 20);
+  pools::settle(0);
+  EXPECT_LT(pools::kept_bytes(), std::size_t{1} << 20);
 }
 
 TEST(Pools, survive_threads_that_hand_blocks_to_each_other_while_one_trims) {
@@ -177,7 +211,7 @@ TEST(Pools, survive_threads_that_hand_blocks_to_each_other_while_one_trims) {
     }
   };
   std::thread trimmer{[&] {
-    while (!stop) pools::trim(0);
+    while (!stop) pools::trim();
   }};
   std::vector<std::thread> workers;
   for (unsigned seed = 1; seed <= 4; ++seed) workers.emplace_back(worker, seed);
