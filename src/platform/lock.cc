@@ -17,14 +17,24 @@ inline void relax() noexcept {
 }  // namespace
 
 void Lock::wait_for_it() noexcept {
+  std::uint64_t const mine = os::thread_mark();
   for (int spin = 0; spin < kSpins; ++spin) {
-    std::uint32_t free = kFree;
+    std::uint64_t free = kFree;
     if (word_.load(std::memory_order_relaxed) == kFree &&
-        word_.compare_exchange_weak(free, kHeld, std::memory_order_acquire, std::memory_order_relaxed))
+        word_.compare_exchange_weak(free, mine, std::memory_order_acquire, std::memory_order_relaxed))
       return;
     relax();
   }
-  while (word_.exchange(kWaited, std::memory_order_acquire) != kFree) os::wait(word(), kWaited);
+  // Taken after a sleep the lock is marked as waited for: others may sleep still.
+  for (std::uint64_t seen = word_.load(std::memory_order_relaxed);;) {
+    if (seen == kFree) {
+      if (word_.compare_exchange_weak(seen, mine | kWaited, std::memory_order_acquire, std::memory_order_relaxed)) return;
+    } else if ((seen & kWaited) != 0 ||
+               word_.compare_exchange_weak(seen, seen | kWaited, std::memory_order_relaxed)) {
+      os::wait(futex(), static_cast<std::uint32_t>(seen | kWaited));
+      seen = word_.load(std::memory_order_relaxed);
+    }
+  }
 }
 
 }  // namespace mempool

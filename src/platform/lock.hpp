@@ -1,12 +1,13 @@
-// A lock that is one futex word: a bounded spin, then sleep, never yield.
+// A lock that is one word with a futex in it: a bounded spin, then sleep, never yield.
 //
-// It knows its owner, for two reasons. fork's prepare must take every lock and admit those its own thread
+// It knows its owner, from the same instruction that takes it on: a signal may come after each. For two reasons. fork's prepare must take every lock and admit those its own thread
 // holds already (fork may come from a signal handler that interrupted us). And a signal handler that
 // allocates while its thread is inside a miss path must not wait for itself: lock() says false there, and
 // the caller serves the request from elsewhere.
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
 #include "platform/os.hpp"
@@ -17,17 +18,15 @@ class Lock {
  public:
   /// Waits for the lock. False, without it, where this very thread holds it already.
   [[nodiscard]] bool lock() noexcept {
-    std::uint32_t free = kFree;
-    if (!word_.compare_exchange_strong(free, kHeld, std::memory_order_acquire, std::memory_order_relaxed)) {
-      if (held_by_me()) return false;
-      wait_for_it();
-    }
-    owner_.store(os::thread_mark(), std::memory_order_relaxed);
+    std::uint64_t free = kFree;
+    if (word_.compare_exchange_strong(free, os::thread_mark(), std::memory_order_acquire, std::memory_order_relaxed))
+      return true;
+    if (held_by_me()) return false;
+    wait_for_it();
     return true;
   }
   void unlock() noexcept {
-    owner_.store(0, std::memory_order_relaxed);
-    if (word_.exchange(kFree, std::memory_order_release) == kWaited) os::wake_one(word());
+    if ((word_.exchange(kFree, std::memory_order_release) & kWaited) != 0) os::wake_one(futex());
   }
   /// fork's prepare: waits for every other thread and admits this one. A lock that fork's own thread holds already
   /// (it forked in a signal handler that interrupted us) stays as it is: the interrupted code goes on in the
@@ -42,19 +41,19 @@ class Lock {
     unlock();
   }
   /// The fork child's answer to a lock that a thread holds which does not exist there.
-  void forget_owner() noexcept {
-    owner_.store(0, std::memory_order_relaxed);
-    word_.store(kFree, std::memory_order_relaxed);
+  void forget_owner() noexcept { word_.store(kFree, std::memory_order_relaxed); }
+  bool held_by_me() const noexcept {
+    return (word_.load(std::memory_order_relaxed) & ~std::uint64_t{kWaited}) == os::thread_mark();
   }
-  bool held_by_me() const noexcept { return owner_.load(std::memory_order_relaxed) == os::thread_mark(); }
 
  private:
-  enum : std::uint32_t { kFree, kHeld, kWaited };
-  const std::uint32_t* word() const noexcept { return reinterpret_cast<const std::uint32_t*>(&word_); }
+  // The word: 0, or the owner's mark, and a bit while somebody may sleep.
+  static constexpr std::uint64_t kFree = 0, kWaited = 1;
+  static_assert(std::endian::native == std::endian::little, "the futex is the word's first half, where the bit is");
+  const std::uint32_t* futex() const noexcept { return reinterpret_cast<const std::uint32_t*>(&word_); }
   void wait_for_it() noexcept;
 
-  std::atomic<std::uint32_t> word_{kFree};
-  std::atomic<std::uintptr_t> owner_{0};
+  std::atomic<std::uint64_t> word_{kFree};
   bool taken_for_fork_ = false;  // written between prepare and parent or child alone
 };
 

@@ -80,7 +80,7 @@ void each_environment(void (*visit)(const char* entry, void* context), void* con
 /// Ends the process with SIGABRT, whatever the program did with that signal.
 [[noreturn]] void abort() noexcept;
 
-/// An address that differs between any two live threads and is the same in a fork child's only thread.
+/// An address, a multiple of 8, that differs between any two live threads and is the same in a fork child's only thread.
 std::uintptr_t thread_mark() noexcept;
 
 }  // namespace mempool::os

@@ -20,7 +20,7 @@ extern "C" char** environ;
 namespace mempool::os {
 namespace {
 
-constinit thread_local char mark = 0;
+alignas(8) constinit thread_local char mark = 0;
 constinit std::atomic<std::size_t> page{0};
 
 /// /proc/self/environ, read before the C library knows its environment; cut where it is longer.
