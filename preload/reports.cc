@@ -34,7 +34,7 @@ struct mallinfo2 heap_info() noexcept {
   info.arena = pooled.committed_bytes;
   info.hblkhd = large;
   info.uordblks = pooled.live_bytes + large;
-  info.fordblks = pooled.cached_bytes;
+  info.fordblks = pooled.cached_bytes + mempool::fallback::kept_bytes();
   return info;
 }
 

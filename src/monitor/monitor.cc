@@ -51,7 +51,7 @@ Line& describe(Line& line, Reading const& reading) noexcept {
   line.dec(reading.usage / (reading.limit / 100 + 1)).text("% of the limit of ").size(reading.limit);
   line.text(" (").text(reading.source).text(") is used: ").size(reading.usage).text(", rss ").size(reading.resident);
   line.text("; heap live ").size(pooled.live_bytes + fallback::live_bytes());
-  return line.text(", kept ").size(pooled.cached_bytes);
+  return line.text(", kept ").size(pooled.cached_bytes + fallback::kept_bytes());
 }
 
 /// Gives back what is free; the bytes that went.
@@ -81,7 +81,7 @@ void on_change(Level from, Level to, Reading const& reading, std::uint64_t rate)
   }
 }
 
-/// What the pools may keep without use, between warnings: their budget while the program works, half as much with each
+/// What may be kept without use, between warnings: the budgets while the program works, half as much with each
 /// second or longer look at which it had asked for less than that.
 class Decay {
  public:
@@ -92,6 +92,7 @@ class Decay {
     quiet_ = supplied - supplied_before_ < budget ? std::min(quiet_ + 1, 31u) : 0;
     supplied_before_ = supplied;
     pools::settle(budget >> quiet_);
+    fallback::settle(fallback::keep_budget() >> quiet_);
   }
 
  private:

@@ -1,5 +1,6 @@
 #include "routing/fallback.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -16,10 +17,10 @@
 namespace mempool::fallback {
 namespace {
 
-/// From here on (alignment included) a block is a mapping of its own: a system call is little beside its pages, they go
-/// back at once, and growing it moves page tables instead of bytes. It is also half of mimalloc's segment: for larger
-/// blocks 2.0.9 does not look whether the OS committed what it asked for.
-constexpr std::size_t kOwnMapping = std::size_t{16} << 20;
+/// From here on (alignment included) a block is a mapping of its own: a system call is little beside its pages, and
+/// growing it moves page tables instead of bytes. It must be below half of mimalloc's segment, 16 MiB: for larger blocks
+/// 2.0.9 does not look whether the OS committed what it asked for.
+constexpr std::size_t kOwnMapping = std::size_t{1} << 20;
 /// mimalloc serves alignments from here on past its arenas, which are all it may use.
 constexpr std::size_t kOwnAlignment = std::size_t{1} << 20;
 /// What is reserved for mimalloc where addresses are free: 1 TiB.
@@ -107,6 +108,11 @@ void* from_mimalloc(std::size_t size, std::size_t alignment, bool zeroed) noexce
   return block;
 }
 
+/// Of a pointer that is no live block: what it was, or lies in.
+Owner stale_or_foreign(const void* p) noexcept {
+  return mappings.was_released(p) || mappings.is_interior(p) ? Owner::stale : Owner::foreign;
+}
+
 Owner release_to_mimalloc(void* block, LiveBlocks& record) noexcept {
   if (!record.remove(block)) return Owner::stale;
   Inside const inside;
@@ -132,7 +138,7 @@ void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
   KeepErrno const keep;
   if (size + alignment < kOwnMapping && alignment < kOwnAlignment && !ended)
     if (void* const block = from_mimalloc(size, alignment, zeroed); block != nullptr) return block;
-  void* const block = mappings.allocate(size, alignment);
+  void* const block = mappings.allocate(size, alignment, zeroed);
   if (block != nullptr) count_new(round_up(size, os::page_size()));
   return block;
 }
@@ -141,18 +147,19 @@ Owner owner_of(const void* block) noexcept {
   if (const LiveBlocks* const record = record_of(block); record != nullptr)
     return record->has(block) ? Owner::live : Owner::stale;
   if (mappings.bytes_of(block) != 0) return Owner::live;
-  return mappings.was_released(block) ? Owner::stale : Owner::foreign;
+  return stale_or_foreign(block);
 }
 
+std::size_t keep_budget() noexcept { return std::max(std::size_t{8} << 20, live_bytes() / 8); }
 Owner release(void* block) noexcept {
   KeepErrno const keep;
   if (LiveBlocks* const record = record_of(block); record != nullptr) return release_to_mimalloc(block, *record);
   std::size_t const bytes = mappings.bytes_of(block);
-  if (bytes != 0 && mappings.release(block)) {
+  if (bytes != 0 && mappings.release(block, keep_budget())) {
     count_freed(bytes);
     return Owner::live;
   }
-  return mappings.was_released(block) ? Owner::stale : Owner::foreign;
+  return stale_or_foreign(block);
 }
 
 std::size_t usable_size(const void* block) noexcept {
@@ -169,9 +176,9 @@ void* resize(void* block, std::size_t size) noexcept {
     void* const moved = mappings.resize(block, size);
     if (moved != nullptr) {
       count_freed(old_bytes);
-      count_new(round_up(size, os::page_size()));
+      count_new(mappings.bytes_of(moved));
+      return moved;
     }
-    return moved;
   }
   void* const moved = allocate(size, 16, false);
   if (moved == nullptr) return nullptr;
@@ -182,13 +189,18 @@ void* resize(void* block, std::size_t size) noexcept {
 
 bool is_inside_live_block(const void* p) noexcept {
   const LiveBlocks* const record = record_of(p);
-  const void* const below = record != nullptr ? record->at_or_below(p) : nullptr;
+  if (record == nullptr) return mappings.is_interior(p);
+  const void* const below = record->at_or_below(p);
   return below != nullptr && static_cast<const char*>(p) < static_cast<const char*>(below) + mi_usable_size(below);
 }
 
+std::size_t kept_bytes() noexcept { return mappings.kept_bytes(); }
+void settle(std::size_t keep) noexcept { mappings.purge(keep); }
+
 void trim() noexcept {
-  if (!started.load(std::memory_order_acquire)) return;
   KeepErrno const keep;
+  mappings.purge(0);
+  if (!started.load(std::memory_order_acquire)) return;
   Inside const inside;
   if (inside) mi_collect(true);
   give_up_late_heap();

@@ -41,8 +41,15 @@ std::size_t usable_size(const void* block) noexcept;
 /// Grows or shrinks a live block, in place or by moving; nullptr where it cannot, the block intact then.
 void* resize(void* block, std::size_t size) noexcept;
 
-/// Gives back what mimalloc caches: its arenas and abandoned pages, and this thread's heap. Bytes unknown.
+/// Gives back freed mappings, and what mimalloc caches: its arenas and abandoned pages, and this thread's heap. Bytes
+/// unknown.
 void trim() noexcept;
+/// The monitor's housekeeping: unmaps freed mappings until at most `keep` bytes of them are kept.
+void settle(std::size_t keep) noexcept;
+/// Bytes of freed mappings that are kept for the next blocks, and what may be: as the pools have it, max(8 MiB, an
+/// eighth of what is live here).
+std::size_t kept_bytes() noexcept;
+std::size_t keep_budget() noexcept;
 /// The calling thread ends: mimalloc's own thread exit, inside the gate.
 void thread_exit() noexcept;
 /// Bytes in live blocks by usable size, for mallinfo2 and the pressure lines. Approximate while threads run.

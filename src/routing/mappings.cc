@@ -38,6 +38,8 @@ void Mappings::insert(os::Span block) noexcept {
   while (entries_[i].begin != nullptr && entries_[i].begin != kRemoved) i = (i + 1) % kEntries;
   entries_[i] = {block.begin, block.bytes};
   ++live_;
+  if (lowest_ == nullptr || block.begin < lowest_) lowest_ = block.begin;
+  highest_ = std::max<const char*>(highest_, block.end());
   std::replace(released_, released_ + kRemembered, static_cast<const void*>(block.begin),
                static_cast<const void*>(nullptr));
 }
@@ -50,10 +52,23 @@ void Mappings::remove(Entry& entry) noexcept {
   --live_;
 }
 
-void* Mappings::allocate(std::size_t size, std::size_t alignment) noexcept {
+void* Mappings::allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
   if (size > PTRDIFF_MAX - os::page_size()) return nullptr;
-  os::Span const block = os::map(size == 0 ? 1 : size, std::max(alignment, os::page_size()));
-  if (block.empty()) return nullptr;
+  std::size_t const bytes = round_up(size == 0 ? 1 : size, os::page_size());
+  if (!zeroed && alignment <= os::page_size()) {
+    Guard const guard{lock};
+    if (os::Span const kept = guard && live_ < kMost ? kept_.take(bytes) : os::Span{}; !kept.empty()) {
+      insert(kept);
+      return kept.begin;
+    }
+    if (guard && bytes <= largest_unmapped_) reused_ = largest_unmapped_;
+  }
+  os::Span block = os::map(bytes, std::max(alignment, os::page_size()));
+  if (block.empty()) {  // what is kept stands in the way of an address limit
+    purge(0);
+    block = os::map(bytes, std::max(alignment, os::page_size()));
+    if (block.empty()) return nullptr;
+  }
   {
     Guard const guard{lock};
     if (guard && live_ < kMost && prepare()) {
@@ -65,18 +80,57 @@ void* Mappings::allocate(std::size_t size, std::size_t alignment) noexcept {
   return nullptr;
 }
 
-bool Mappings::release(void* block) noexcept {
-  os::Span gone;
+/// Takes out what is kept beyond the budget, oldest first, at most kAtOnce extents.
+unsigned Mappings::take_surplus(std::size_t budget, os::Span (&out)[kAtOnce]) noexcept {
+  unsigned taken = 0;
+  budget = round_down(budget, os::page_size());
+  while (taken < kAtOnce && kept_.bytes() > budget) out[taken++] = kept_.take_oldest(kept_.bytes() - budget);
+  return taken;
+}
+
+bool Mappings::release(void* block, std::size_t budget) noexcept {
+  os::Span gone[kAtOnce + 1];
+  unsigned count = 0;
   {
     Guard const guard{lock};
     Entry* const entry = guard ? find(block) : nullptr;
     if (entry == nullptr) return false;
-    gone = {entry->begin, entry->bytes};
+    os::Span const freed{entry->begin, entry->bytes};
     remove(*entry);
     released_[next_released_++ % kRemembered] = block;
+    budget = std::max(budget, reused_);
+    if (freed.bytes > budget) {
+      if (freed.bytes <= kMostReused) largest_unmapped_ = std::max(largest_unmapped_, freed.bytes);
+      gone[count++] = freed;
+    } else {
+      if (kept_.is_full()) gone[count++] = kept_.take_oldest(SIZE_MAX);
+      kept_.put(freed);
+      os::Span surplus[kAtOnce];
+      unsigned const extents = take_surplus(budget, surplus);
+      std::copy(surplus, surplus + extents, gone + count);
+      count += extents;
+    }
   }
-  os::unmap(gone);
+  for (unsigned i = 0; i < count; ++i) os::unmap(gone[i]);
   return true;
+}
+
+std::size_t Mappings::kept_bytes() noexcept {
+  Guard const guard{lock};
+  return guard ? kept_.bytes() : 0;
+}
+
+void Mappings::purge(std::size_t keep) noexcept {
+  for (unsigned count = kAtOnce; count == kAtOnce;) {
+    os::Span gone[kAtOnce];
+    {
+      Guard const guard{lock};
+      if (!guard) return;
+      if (keep == 0) largest_unmapped_ = reused_ = 0;
+      count = take_surplus(keep, gone);
+    }
+    for (unsigned i = 0; i < count; ++i) os::unmap(gone[i]);
+  }
 }
 
 std::size_t Mappings::bytes_of(const void* block) noexcept {
@@ -91,12 +145,24 @@ void* Mappings::resize(void* block, std::size_t size) noexcept {
   Entry* const entry = guard ? find(block) : nullptr;
   if (entry == nullptr) return nullptr;
   // Under the lock: nobody may be told that the old address is foreign while the new one is not in the table.
-  os::Span const moved = os::remap({entry->begin, entry->bytes}, size);
+  os::Span const old{entry->begin, entry->bytes};
+  os::Span moved;
+  if (size > old.bytes) moved = os::remap(old, std::max(size, old.bytes + old.bytes / 8));
+  if (moved.empty()) moved = os::remap(old, size);
   if (moved.empty()) return nullptr;
   remove(*entry);
   if (moved.begin != block) released_[next_released_++ % kRemembered] = block;
   insert(moved);
   return moved.begin;
+}
+
+bool Mappings::is_interior(const void* p) noexcept {
+  Guard const guard{lock};
+  auto const* const at = static_cast<const char*>(p);
+  if (!guard || entries_ == nullptr || at < lowest_ || at >= highest_) return false;
+  return std::any_of(entries_, entries_ + kEntries, [at](Entry const& entry) {
+    return entry.begin != kRemoved && entry.begin < at && at < entry.begin + entry.bytes;
+  });
 }
 
 bool Mappings::was_released(const void* p) noexcept {

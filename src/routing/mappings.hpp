@@ -1,7 +1,8 @@
-// Blocks that are a mapping of their own, in an exact table: what mimalloc's region cannot hold or serve.
+// Blocks that are a mapping of their own, in an exact table: large ones, and what mimalloc cannot hold or serve.
 //
 // A hash table of fixed capacity in a reservation of its own: the kernel allows about 65,000 mappings, so more
-// entries than that would be of no use. One lock; a request here costs a system call anyway.
+// entries than that would be of no use. One lock, never held across mmap or munmap. Freed blocks are kept for the next
+// ones within a budget.
 #pragma once
 
 #include <cstddef>
@@ -9,21 +10,33 @@
 
 #include "platform/lock.hpp"
 #include "platform/os.hpp"
+#include "routing/kept_extents.hpp"
 
 namespace mempool::fallback {
 
 class Mappings {
  public:
-  /// A zeroed block of whole pages, or nullptr. Also in a thread that was interrupted in here (nullptr then).
-  void* allocate(std::size_t size, std::size_t alignment) noexcept;
-  /// False where no live block starts there.
-  [[nodiscard]] bool release(void* block) noexcept;
+  /// A block of whole pages, or nullptr; with `zeroed`, one never used before. Also in a thread that was interrupted in
+  /// here (nullptr then).
+  void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept;
+  /// Frees, and keeps the pages where no more than `budget` bytes are kept then, oldest out first. False where no live
+  /// block starts there.
+  [[nodiscard]] bool release(void* block, std::size_t budget) noexcept;
   /// Bytes of the block; 0 where none starts there.
   std::size_t bytes_of(const void* block) noexcept;
-  /// Grows or shrinks, in place or by moving pages; nullptr where the OS refuses, the block intact then.
+  /// Grows or shrinks, in place or by moving pages, never copying. Growth takes an eighth more addresses than it needs,
+  /// so that a buffer that grows by small steps asks the system rarely. nullptr where the OS refuses (also to move what
+  /// it has in two pieces), the block intact then.
   void* resize(void* block, std::size_t size) noexcept;
   /// True where a block started at `p` and was among the last to be released.
   bool was_released(const void* p) noexcept;
+  /// True inside a live block, its start excepted. Slow for an address near the blocks: only for what is to be reported.
+  bool is_interior(const void* p) noexcept;
+
+  /// Bytes of freed blocks that are kept. Approximate while threads run.
+  std::size_t kept_bytes() noexcept;
+  /// Unmaps until at most `keep` bytes are kept; with 0 it is forgotten too what sizes the program asks for again.
+  void purge(std::size_t keep) noexcept;
 
   Lock lock;  // public for fork alone
 
@@ -37,6 +50,10 @@ class Mappings {
   static constexpr unsigned kRemembered = 64;
   static inline char* const kRemoved = reinterpret_cast<char*>(1);
 
+  static constexpr std::size_t kMostReused = std::size_t{32} << 20;
+  static constexpr unsigned kAtOnce = 8;
+
+  unsigned take_surplus(std::size_t budget, os::Span (&out)[kAtOnce]) noexcept;
   bool prepare() noexcept;
   Entry* find(const void* block) noexcept;
   void insert(os::Span block) noexcept;
@@ -44,8 +61,14 @@ class Mappings {
 
   Entry* entries_ = nullptr;
   std::size_t live_ = 0;
+  const char* lowest_ = nullptr;  // of all blocks so far: addresses outside are nobody's here
+  const char* highest_ = nullptr;
   const void* released_[kRemembered] = {};
   unsigned next_released_ = 0;
+  KeptExtents kept_;
+  // A program that asks again and again for one block larger than the budget would fault its pages in each time: once
+  // it asks for what was unmapped before, that much is kept. The C library raises its mmap threshold likewise.
+  std::size_t largest_unmapped_ = 0, reused_ = 0;
 };
 
 extern constinit Mappings mappings;
