@@ -16,16 +16,29 @@ namespace mempool {
 
 class Lock {
  public:
-  /// Waits for the lock. False, without it, where this very thread holds it already.
+  /// Waits for the lock. False, without it, where this very thread holds it already; between fork's prepare and its end
+  /// the forking thread is let in again, since what the lock guards is whole then: other handlers allocate too.
   [[nodiscard]] bool lock() noexcept {
     std::uint64_t free = kFree;
     if (word_.compare_exchange_strong(free, os::thread_mark(), std::memory_order_acquire, std::memory_order_relaxed))
       return true;
-    if (held_by_me()) return false;
+    if (held_by_me()) {
+      if (taken_for_fork_) ++nested_;
+      return taken_for_fork_;
+    }
     wait_for_it();
     return true;
   }
+  /// The lock if nobody has it, this thread included.
+  [[nodiscard]] bool try_lock() noexcept {
+    std::uint64_t free = kFree;
+    return word_.compare_exchange_strong(free, os::thread_mark(), std::memory_order_acquire, std::memory_order_relaxed);
+  }
   void unlock() noexcept {
+    if (nested_ != 0) [[unlikely]] {
+      --nested_;
+      return;
+    }
     if ((word_.exchange(kFree, std::memory_order_release) & kWaited) != 0) os::wake_one(futex());
   }
   /// fork's prepare: waits for every other thread and admits this one. A lock that fork's own thread holds already
@@ -33,7 +46,7 @@ class Lock {
   /// parent and in the child, and gives it back itself.
   /// A second fork between the first one's prepare and its end (a signal handler's) finds it taken, and gives it back.
   void take_for_fork() noexcept {
-    if (lock()) taken_for_fork_ = true;
+    if (!(held_by_me() && taken_for_fork_)) taken_for_fork_ = lock();
   }
   void release_after_fork() noexcept {
     if (!taken_for_fork_) return;
@@ -54,7 +67,9 @@ class Lock {
   void wait_for_it() noexcept;
 
   std::atomic<std::uint64_t> word_{kFree};
-  bool taken_for_fork_ = false;  // written between prepare and parent or child alone
+  // Both belong to the owner: written between prepare and parent or child alone.
+  bool taken_for_fork_ = false;
+  std::uint32_t nested_ = 0;
 };
 
 /// Holds a lock for a scope; false in a condition where the thread held it before.

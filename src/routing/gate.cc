@@ -41,6 +41,7 @@ bool Gate::enter() noexcept {
     // Sequentially consistent on both sides: either we see the gate closed, or fork sees us inside.
     slot.inside.fetch_add(1, std::memory_order_seq_cst);
     if (closed_.load(std::memory_order_seq_cst) == 0) [[likely]] return true;
+    if (forking_.held_by_me()) return true;  // between prepare and the end of fork other handlers allocate too
     slot.inside.fetch_sub(1, std::memory_order_seq_cst);
     os::wake_all(word_of(slot.inside));
     os::wait(word_of(closed_), 1);
