@@ -74,7 +74,6 @@ bool ClassPool::grow() noexcept {
   auto const slabs = static_cast<std::uint32_t>(blocks_prefix_.committed() >> kSlabLg);
   if (slabs > kEarlySlabs && !table_prefix_.grow_to((slabs - kEarlySlabs) * sizeof(SlabInfo))) return false;
   committed_slabs_.store(slabs, std::memory_order_release);
-  pressure::heap_grew((std::size_t{slabs} - committed) << kSlabLg);
   return true;
 }
 
@@ -113,10 +112,15 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
                       std::memory_order_relaxed);
     count(figures.supplied[class_.index()], taken);
     lock_.unlock();
+    if (dirtied != 0) pressure::heap_grew(static_cast<std::size_t>(dirtied));
     if (taken != 0) {
       for (std::uint32_t i = 0; taken != want && i < taken; ++i) out[i] = out[want - taken + i];
       if (zeroed != nullptr) *zeroed = clean;
       return taken;
+    }
+    if (carved_.load(std::memory_order_relaxed) >= most_slabs_) {
+      figures.class_full.fetch_add(1, std::memory_order_relaxed);
+      return 0;
     }
     if (kept_bytes() > keep_budget()) {
       for (ClassPool& other : pool)
@@ -138,7 +142,7 @@ Rejected ClassPool::give_locked(void* const* blocks, std::uint32_t n) noexcept {
     auto const slab = static_cast<std::uint32_t>(offset >> kSlabLg);
     auto const block = static_cast<unsigned>((offset & (kSlabBytes - 1)) >> class_.lg());
     if (slab >= carved || info(slab).is_free(block)) {
-      rejected = {blocks[i], slab < carved};
+      rejected = {blocks[i], slab < carved, 0};
       continue;
     }
     SlabInfo& to = info(slab);
@@ -149,6 +153,7 @@ Rejected ClassPool::give_locked(void* const* blocks, std::uint32_t n) noexcept {
   }
   idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) + (static_cast<std::intptr_t>(given) << class_.lg()),
                     std::memory_order_relaxed);
+  rejected.given = given;
   return rejected;
 }
 
@@ -158,7 +163,7 @@ Rejected ClassPool::give(void* const* blocks, std::uint32_t n) noexcept {
     return {};
   }
   Rejected const rejected = give_locked(blocks, n);
-  count(figures.taken_back[class_.index()], n);
+  count(figures.taken_back[class_.index()], rejected.given);
   lock_.unlock();
   return rejected;
 }

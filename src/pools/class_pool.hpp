@@ -24,6 +24,7 @@ inline constexpr std::uint32_t kEarlySlabs = 8;
 struct Rejected {
   void* block = nullptr;
   bool was_free = false;
+  std::uint32_t given = 0;  // blocks that were all right
 };
 
 class ClassPool {
@@ -50,7 +51,8 @@ class ClassPool {
   Rejected give(void* const* blocks, std::uint32_t count) noexcept;
 
   /// Discards page runs that hold no block in use, at most `goal` bytes; the depot is emptied first where
-  /// `depot_too`. Returns bytes passed to madvise.
+  /// `depot_too`. Otherwise it waits for nobody, and does not look again where it lately found nothing. Returns bytes
+  /// passed to madvise.
   std::size_t purge(std::size_t goal, bool depot_too) noexcept;
 
   std::size_t depot_bytes() const noexcept { return depot_blocks_.load(std::memory_order_relaxed) << class_.lg(); }
@@ -101,6 +103,7 @@ class ClassPool {
   Run runs_[kRuns] = {};  // withheld while madvise runs without the lock
   unsigned run_count_ = 0;
   std::uint32_t purge_cursor_ = 0;
+  std::atomic<std::size_t> fruitless_{0};  // idle dirty bytes in which a purge found no page to discard
 };
 
 extern constinit ClassPool pool[SizeClass::kCount];

@@ -36,6 +36,7 @@ class MetadataArena {
   void reset(os::Span range) noexcept { prefix_.reset(range); }
   /// `bytes` of zeroed storage at a multiple of 64, or nullptr. Never given back.
   void* take(std::size_t bytes) noexcept;
+  bool covers(const void* p) const noexcept { return p >= prefix_.begin() && p < prefix_.begin() + prefix_.capacity(); }
   Lock lock;  // public for fork alone
 
  private:

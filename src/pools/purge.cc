@@ -15,6 +15,9 @@
 namespace mempool::pools {
 namespace {
 
+/// Slabs looked at, or groups of 64 passed over, while the class's lock is held: some microseconds.
+constexpr unsigned kLookedAt = 256;
+
 unsigned page_lg() noexcept { return static_cast<unsigned>(std::countr_zero(os::page_size())); }
 
 }  // namespace
@@ -23,7 +26,7 @@ unsigned page_lg() noexcept { return static_cast<unsigned>(std::countr_zero(os::
 /// so the end is what stays idle. Called under lock_.
 unsigned ClassPool::claim_idle_runs(std::size_t goal) noexcept {
   std::size_t claimed = 0;
-  while (run_count_ < kRuns && claimed < goal && purge_cursor_ != 0) {
+  for (unsigned looked = 0; looked < kLookedAt && run_count_ < kRuns && claimed < goal && purge_cursor_ != 0; ++looked) {
     std::uint32_t const slab = --purge_cursor_;
     if (partial_word(slab) == 0) {
       purge_cursor_ = slab / 64 * 64;  // none of these 64 has a free block
@@ -93,18 +96,20 @@ std::size_t ClassPool::discard_claimed(unsigned runs) noexcept {
   run_count_ = 0;
   idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) - cleaned, std::memory_order_relaxed);
   lock_.unlock();
+  pressure::heap_shrank(static_cast<std::size_t>(cleaned));
   figures.discarded_bytes.fetch_add(discarded, std::memory_order_relaxed);
   return discarded;
 }
 
 std::size_t ClassPool::purge(std::size_t goal, bool depot_too) noexcept {
-  if (most_slabs_ == 0 || (idle_dirty_bytes() < os::page_size() && !depot_too)) return 0;
-  Guard const one_at_a_time{purging_};
-  if (!one_at_a_time) return 0;
+  std::size_t const idle_dirty = idle_dirty_bytes();
+  if (most_slabs_ == 0 || (idle_dirty < os::page_size() && !depot_too)) return 0;
+  if (!depot_too && idle_dirty < fruitless_.load(std::memory_order_relaxed) + kLongestStep / 2) return 0;
+  if (!(depot_too ? purging_.lock() : purging_.try_lock())) return 0;
   Rejected rejected;
   if (depot_too && depot_blocks_.load(std::memory_order_relaxed) != 0) {
     for (bool more = true; more && rejected.block == nullptr;) {
-      if (!lock_.lock()) return 0;
+      if (!lock_.lock()) break;
       Magazine* const full = full_;
       more = full != nullptr;
       if (more) {
@@ -117,13 +122,17 @@ std::size_t ClassPool::purge(std::size_t goal, bool depot_too) noexcept {
   }
   std::size_t discarded = 0;
   purge_cursor_ = carved_.load(std::memory_order_relaxed);
-  while (discarded < goal) {
+  while (discarded < goal && purge_cursor_ != 0) {
     if (!lock_.lock()) break;
     unsigned const runs = claim_idle_runs(goal - discarded);
     lock_.unlock();
-    if (runs == 0) break;
-    discarded += discard_claimed(runs);
+    if (runs == 0) continue;
+    std::size_t const went = discard_claimed(runs);
+    if (went == 0) break;  // refused, as under mlockall: the others would be too
+    discarded += went;
   }
+  fruitless_.store(discarded == 0 ? idle_dirty : 0, std::memory_order_relaxed);
+  purging_.unlock();
   if (rejected.block != nullptr)
     misuse(rejected.was_free ? Fault::double_free : Fault::invalid_free, rejected.block, class_.bytes());
   return discarded;

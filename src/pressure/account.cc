@@ -24,6 +24,7 @@ constexpr std::uint64_t kYouth = 1000000000;  // ns
 constinit std::atomic<std::size_t> handed_out{0};
 constinit std::atomic<std::size_t> grown{0};  // never less: what RSS is looked at by
 constinit std::atomic<std::size_t> next_look{0};
+constinit std::atomic<std::size_t> peak_at_load{0};
 constinit std::atomic<int> threads{0};
 constinit std::atomic<bool> raised{false};
 constinit std::atomic<std::uint64_t> limit{0};
@@ -34,6 +35,11 @@ constinit std::atomic<std::uint32_t> tripped{0};
 
 const std::uint32_t* tripped_word() noexcept { return reinterpret_cast<const std::uint32_t*>(&tripped); }
 
+void wake_monitor() noexcept {
+  tripped.store(1, std::memory_order_release);
+  os::wake_one(tripped_word());
+}
+
 bool is_due(std::size_t heap) noexcept {
   std::uint64_t const known = limit.load(std::memory_order_relaxed);
   bool const has_threads = threads.load(std::memory_order_relaxed) > 1;
@@ -42,7 +48,9 @@ bool is_due(std::size_t heap) noexcept {
   std::size_t const total = grown.load(std::memory_order_relaxed);
   if (has_threads || total < next_look.load(std::memory_order_relaxed)) return false;
   next_look.store(total + kBetweenLooks, std::memory_order_relaxed);
-  return os::peak_resident() >= known / 4;
+  // The peak survives exec: what was there at load is somebody else's.
+  std::size_t const peak = os::peak_resident();
+  return peak > peak_at_load.load(std::memory_order_relaxed) && peak >= known / 4;
 }
 
 }  // namespace
@@ -51,8 +59,7 @@ void heap_grew(std::size_t bytes) noexcept {
   std::size_t const heap = handed_out.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   if (heap >= tripwire.load(std::memory_order_relaxed)) [[unlikely]] {
     tripwire.store(SIZE_MAX, std::memory_order_relaxed);
-    tripped.store(1, std::memory_order_release);
-    os::wake_one(tripped_word());
+    wake_monitor();
   }
   if (raised.load(std::memory_order_relaxed)) [[likely]] return;
   grown.fetch_add(bytes, std::memory_order_relaxed);
@@ -65,7 +72,10 @@ void heap_shrank(std::size_t bytes) noexcept { handed_out.fetch_sub(bytes, std::
 void thread_attached() noexcept {
   if (threads.fetch_add(1, std::memory_order_relaxed) == 0) process.store(os::process_id(), std::memory_order_relaxed);
 }
-void thread_detached() noexcept { threads.fetch_sub(1, std::memory_order_relaxed); }
+void thread_detached() noexcept {
+  if (threads.fetch_sub(1, std::memory_order_relaxed) == 1) wake_monitor();  // it must not outlive the program
+}
+int live_threads() noexcept { return threads.load(std::memory_order_relaxed); }
 
 void wake_after(std::size_t bytes) noexcept {
   std::size_t const heap = handed_out.load(std::memory_order_relaxed);
@@ -77,14 +87,17 @@ bool sleep(int timeout_ms) noexcept {
   return tripped.exchange(0, std::memory_order_acquire) != 0;
 }
 
-void learn_limit(std::uint64_t bytes) noexcept { limit.store(bytes, std::memory_order_relaxed); }
+void learn_limit(std::uint64_t bytes) noexcept {
+  limit.store(bytes, std::memory_order_relaxed);
+  if (bytes != 0) peak_at_load.store(os::peak_resident(), std::memory_order_relaxed);
+}
 
 void forked() noexcept {
   process.store(os::process_id(), std::memory_order_relaxed);
   forked_at.store(os::monotonic_ns(), std::memory_order_relaxed);
   threads.store(1, std::memory_order_relaxed);
   raised.store(false, std::memory_order_relaxed);
-  start_due.store(false, std::memory_order_relaxed);
+  start_due.store(options::number(options::Opt::monitor) == 1, std::memory_order_relaxed);
   tripwire.store(SIZE_MAX, std::memory_order_relaxed);
   tripped.store(0, std::memory_order_relaxed);
 }

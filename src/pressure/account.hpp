@@ -16,6 +16,7 @@ void heap_shrank(std::size_t bytes) noexcept;
 /// Live threads that have allocated. 1 again in a fork child.
 void thread_attached() noexcept;
 void thread_detached() noexcept;
+int live_threads() noexcept;
 
 /// True once the monitor should be started. Read on the way out of the outermost slow path.
 extern std::atomic<bool> start_due;
