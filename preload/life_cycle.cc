@@ -20,7 +20,7 @@ void say_start_line() {
   mempool::append_build_id(line);
   mempool::monitor::append_limit(line);
   mempool::options::append_differences(line);
-  mempool::os::write_all(2, line.finished());
+  mempool::os::write_stderr(line.finished());
 }
 
 [[gnu::constructor]] void at_load() {
@@ -35,7 +35,7 @@ void say_start_line() {
   mempool::Line line;
   line.text("libmempool: ");
   mempool::describe_supply(line, mempool::figures).text(", peak RSS ").size(mempool::os::peak_resident());
-  mempool::os::write_all(2, line.finished());
+  mempool::os::write_stderr(line.finished());
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ void* by_the_next_operator(std::size_t size) {
   if (next != nullptr) return next(size);
   mempool::Line line;
   line.text("libmempool: operator new of ").dec(size).text(" bytes failed, and no C++ library is there to throw");
-  mempool::os::write_all(2, line.finished());
+  mempool::os::write_stderr(line.finished());
   mempool::os::abort();
 }
 

@@ -81,7 +81,7 @@ MEMPOOL_EXPORT void malloc_stats() noexcept {
     if (auto const next = reinterpret_cast<void (*)()>(mempool::libc_heap::next_function("malloc_stats"))) next();
     return;
   }
-  auto const say = [](Line& line) { mempool::os::write_all(2, line.finished()); };
+  auto const say = [](Line& line) { mempool::os::write_stderr(line.finished()); };
   Line head;
   head.text(libmempool_version());
   say(head);

@@ -18,6 +18,7 @@
 #include "pressure/limit.hpp"
 #include "pressure/policy.hpp"
 #include "routing/fallback.hpp"
+#include "routing/libc_heap.hpp"
 
 // A program without a thread library has no monitor either.
 #pragma weak pthread_create
@@ -32,7 +33,10 @@ using pressure::Level;
 using pressure::Reading;
 
 constexpr std::int64_t kSecondLook = 100;     // ms
+constexpr std::int64_t kLastThreadLook = 20;  // ms
+constexpr std::int64_t kShortestLook = 20;    // ms
 constexpr std::int64_t kAfterTripwire = 20;  // ms: the bytes were handed out, now they are being touched
+constexpr std::size_t kWorthALine = std::size_t{1} << 20;
 constexpr std::size_t kStackBytes = std::size_t{128} << 10;
 
 constinit std::atomic<int> running_in{0};  // the process whose monitor runs, or started to
@@ -48,7 +52,7 @@ void note(Reading const& reading) noexcept {
 /// "83% of the limit of 256.0MiB (cgroup /x) is used: 213.1MiB, rss 210.0MiB; heap live 180.2MiB, kept 3.0MiB".
 Line& describe(Line& line, Reading const& reading) noexcept {
   pools::Totals const pooled = pools::totals();
-  line.dec(reading.usage / (reading.limit / 100 + 1)).text("% of the limit of ").size(reading.limit);
+  line.dec(reading.usage * 100 / std::max<std::uint64_t>(reading.limit, 1)).text("% of the limit of ").size(reading.limit);
   line.text(" (").text(reading.source).text(") is used: ").size(reading.usage).text(", rss ").size(reading.resident);
   line.text("; heap live ").size(pooled.live_bytes + fallback::live_bytes());
   return line.text(", kept ").size(pooled.cached_bytes + fallback::kept_bytes());
@@ -69,7 +73,7 @@ void on_change(Level from, Level to, Reading const& reading, std::uint64_t rate)
     if (rate != 0) line.text(", growing ").size(rate).text("/s");
     // Said before anything is given back: the line must be out should that take too long.
     say(to, line.view());
-    if (std::size_t const freed = give_back(); freed != 0) {
+    if (std::size_t const freed = give_back(); freed >= kWorthALine) {
       Line freed_line;
       freed_line.text("gave back ").size(freed);
       say(Level::normal, freed_line.view());
@@ -108,8 +112,13 @@ void watch() noexcept {
   std::uint64_t before = 0, before_ns = 0, rate = 0;
   unsigned samples = 0;
   bool was_tripped = false;
+  std::int64_t patience = kShortestLook;
   for (;;) {
     Reading const reading = pressure::read_limits();
+    if (reading.resident == 0) {  // no descriptor left, or no /proc: nothing is known, and nothing said
+      pressure::sleep(static_cast<int>(options::number(Opt::interval)));
+      continue;
+    }
     std::uint64_t const now = os::monotonic_ns();
     std::uint64_t const ms = (now - before_ns) / 1000000;
     rate = before_ns != 0 && ms != 0 && reading.usage > before ? (reading.usage - before) * 1000 / ms : 0;
@@ -123,10 +132,20 @@ void watch() noexcept {
       Level const is = policy.step(reading.usage, reading.limit);
       if (is != was) on_change(was, is, reading, rate);
       pause = policy.next_look_ms(reading.usage, reading.limit, rate, pause);
+      // Close to a threshold, or beyond the last, while nothing grows: ever more seldom. The tripwire is set.
+      bool const grows = rate > reading.limit / 1000;
+      patience = grows || is != was ? kShortestLook : std::min(patience * 2, options::number(Opt::interval));
+      pause = std::max(pause, patience);
       // Pages are charged when they are touched, which may be long after they were handed out.
       if (!was_tripped) pressure::wake_after(policy.to_next_threshold(reading.usage, reading.limit));
     }
     decay.step(now);
+    // A program may end its first thread and go on in others; the last one to end ends the process, and that is this
+    // one then. The C library calls exit(0) for it.
+    if (pressure::live_threads() == 0) {
+      if (os::is_last_thread()) return;
+      pause = std::min(pause, kLastThreadLook);
+    }
     was_tripped = pressure::sleep(static_cast<int>(was_tripped ? std::min(pause, kAfterTripwire) : pause));
   }
 }
@@ -134,6 +153,9 @@ void watch() noexcept {
 void* run(void*) {
   prctl(PR_SET_NAME, "mempool", 0, 0, 0);
   watch();
+  // What follows is the program's exit, with its handlers: not without signals.
+  sigset_t const none{};
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
   return nullptr;
 }
 
@@ -141,8 +163,8 @@ void* run(void*) {
 void start() noexcept {
   if (&pthread_create == nullptr || &pthread_sigmask == nullptr || &pthread_attr_setstacksize == nullptr) return;
   int const self = os::process_id();
-  if (self != pressure::known_process()) return;  // a vfork child: all it does, its parent would have done
-  if (pressure::is_too_young()) {
+  // Not in a vfork child, whose memory and flag are its parent's, and not in a young child yet: at a later slow path.
+  if (self != pressure::known_process() || pressure::is_too_young()) {
     pressure::start_due.store(true, std::memory_order_relaxed);
     return;
   }
@@ -154,10 +176,14 @@ void start() noexcept {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, kStackBytes);
+  // The C library takes static TLS, the program's too, out of the stack; where it does not say how much, its default
+  // has room.
+  using LeastStack = std::size_t (*)(const pthread_attr_t*);
+  if (auto const least = reinterpret_cast<LeastStack>(libc_heap::next_function("__pthread_get_minstack")))
+    pthread_attr_setstacksize(&attributes, kStackBytes + least(&attributes));
   pthread_t thread;
   if (pressure::is_fork_child()) forget_parents_sink();
-  pthread_create(&thread, &attributes, run, nullptr);
+  if (pthread_create(&thread, &attributes, run, nullptr) != 0) running_in.store(0, std::memory_order_relaxed);
   pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &old, nullptr);
   errno = saved;
@@ -167,6 +193,7 @@ void start() noexcept {
 
 void install() noexcept {
   if (options::number(Opt::monitor) == 0) return;
+  remember_log();
   Reading const reading = pressure::read_limits();
   note(reading);
   pressure::learn_limit(reading.is_finite() ? reading.limit : 0);

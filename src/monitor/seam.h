@@ -15,7 +15,7 @@ extern "C" {
 
 // Defined in the library.
 
-/// One write(2).
+/// One write(2), to the log that was opened or to stderr (`fd` 2), each only while it is still that.
 void mempool_sink_emit(int fd, const char* text, std::size_t length);
 
 // The heap of the spdlog object, which is linked with these in place of malloc and its kind.

@@ -83,7 +83,7 @@ void say_bad_value(Row const& row, std::string_view given) noexcept {
   }
   line.text(given.size() > kShown ? "...\" is not " : "\" is not ").text(row.allowed);
   line.text("; the default, ").text(row.fallback).text(", is used");
-  os::write_all(2, line.finished());
+  os::write_stderr(line.finished());
 }
 
 }  // namespace

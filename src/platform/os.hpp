@@ -62,12 +62,32 @@ long read_file(const char* path, char* buffer, std::size_t capacity) noexcept;
 int open_file(const char* path, int flags, int mode = 0) noexcept;
 long read_at(int fd, char* buffer, std::size_t capacity, std::uint64_t offset) noexcept;
 void close_file(int fd) noexcept;
-/// One write(2); false when not all of it went. EINTR is retried.
+/// One write(2) that does not wait for a reader; false when not all of it went. EINTR is retried.
 bool write_all(int fd, std::string_view text) noexcept;
 
+/// What a descriptor stood for: tells whether it still does. Zero: nothing, it was closed.
+struct FileId {
+  std::uint64_t device = 0, inode = 0;
+  friend bool operator==(FileId, FileId) = default;
+};
+FileId file_behind(int fd) noexcept;
+/// Once, at start: what stderr is.
+void remember_stderr() noexcept;
+/// write_all() to fd 2, unless the program closed stderr and opened something of its own there: not where it is
+/// another file than at start, but for a terminal or a file that is open for appending or for writing alone. For all
+/// that a program survives; what ends it is always said.
+bool write_stderr(std::string_view text) noexcept;
+
 // -- The process -------------------------------------------------------------------------------------------
-/// Resident bytes, from /proc/self/statm; 0 where it cannot be read.
+/// Resident bytes, from statm; 0 where it cannot be read.
 std::size_t resident() noexcept;
+/// Of these, what no file stands behind and the kernel therefore cannot drop.
+struct Resident {
+  std::size_t bytes = 0, anonymous = 0;
+};
+Resident resident_parts() noexcept;
+/// True in the only thread left of a process whose first thread has ended.
+bool is_last_thread() noexcept;
 /// Highest resident bytes so far, from getrusage(2): no descriptor. For application threads.
 std::size_t peak_resident() noexcept;
 /// True in a set-user-ID, set-group-ID or file-capability program (AT_SECURE).

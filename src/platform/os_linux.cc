@@ -3,10 +3,12 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <algorithm>
@@ -170,18 +172,64 @@ long read_at(int fd, char* buffer, std::size_t capacity, std::uint64_t offset) n
 void close_file(int fd) noexcept { system_call(SYS_close, fd); }
 
 bool write_all(int fd, std::string_view text) noexcept {
+  // A full pipe would hold the writer up for as long as nobody reads.
+  pollfd ready{fd, POLLOUT, 0};
+  timespec const at_once{};
+  if (system_call(SYS_ppoll, reinterpret_cast<long>(&ready), 1, reinterpret_cast<long>(&at_once), 0, 8) == 0) return false;
   long written = 0;
   do written = system_call(SYS_write, fd, reinterpret_cast<long>(text.data()), static_cast<long>(text.size()));
   while (written == -EINTR);
   return written == static_cast<long>(text.size());
 }
 
-std::size_t resident() noexcept {
+namespace {
+
+constinit FileId stderr_at_start;
+
+bool status_of(int fd, struct stat& status) noexcept {
+  return system_call(SYS_fstat, fd, reinterpret_cast<long>(&status)) == 0;
+}
+
+}  // namespace
+
+FileId file_behind(int fd) noexcept {
+  struct stat status {};
+  return status_of(fd, status) ? FileId{status.st_dev, status.st_ino} : FileId{};
+}
+
+void remember_stderr() noexcept { stderr_at_start = file_behind(2); }
+
+bool write_stderr(std::string_view text) noexcept {
+  struct stat status {};
+  if (!status_of(2, status)) return false;
+  if (!(FileId{status.st_dev, status.st_ino} == stderr_at_start)) {
+    long const flags = system_call(SYS_fcntl, 2, F_GETFL);
+    bool const is_log = S_ISREG(status.st_mode) && ((flags & O_APPEND) != 0 || (flags & O_ACCMODE) == O_WRONLY);
+    if (!is_log && !S_ISCHR(status.st_mode)) return false;
+  }
+  return write_all(2, text);
+}
+
+Resident resident_parts() noexcept {
   char statm[128] = {};
-  if (read_file("/proc/self/statm", statm, sizeof statm - 1) <= 0) return 0;
+  // The thread's own: of a process whose first thread has ended, /proc/self tells no memory.
+  if (read_file("/proc/thread-self/statm", statm, sizeof statm - 1) <= 0) return {};
   const char* text = statm;
   number_at(text);
-  return number_at(text) * page_size();
+  std::size_t const pages = number_at(text), shared = number_at(text);
+  return {pages * page_size(), (pages > shared ? pages - shared : 0) * page_size()};
+}
+
+std::size_t resident() noexcept { return resident_parts().bytes; }
+
+bool is_last_thread() noexcept {
+  char stat[1024] = {};
+  if (read_file("/proc/self/stat", stat, sizeof stat - 1) <= 0) return false;
+  const char* field = std::strrchr(stat, ')');  // the name before it may hold anything
+  if (field == nullptr || field[1] != ' ' || field[2] != 'Z') return false;
+  ++field;
+  for (int skipped = 3; field != nullptr && skipped < 20; ++skipped) field = std::strchr(field + 1, ' ');
+  return field != nullptr && number_at(field) <= 2;  // itself, and the first thread, which is counted to the end
 }
 
 std::size_t peak_resident() noexcept {

@@ -78,7 +78,7 @@ class Path {
 
 /// Files here are small; mountinfo of a host with many containers is not, and is cut.
 struct Text {
-  char bytes[16384];
+  char bytes[65536];
   long length = 0;
   bool read(const char* path) noexcept {
     length = os::read_file(path, bytes, sizeof bytes);
@@ -99,7 +99,7 @@ void set_source(Reading& reading, std::string_view first, std::string_view secon
 
 void keep_the_nearer(Reading& best, std::uint64_t limit, std::uint64_t usage, std::string_view kind,
                      std::string_view name) noexcept {
-  usage = std::max(usage, best.resident);
+  usage = std::max(usage, best.anonymous);
   if (limit == kNoLimit) return;
   std::uint64_t const headroom = limit > usage ? limit - usage : 0;
   if (best.limit != kNoLimit && headroom >= best.headroom()) return;
@@ -228,9 +228,11 @@ bool group_folder(Mount const& mount, std::string_view group, char* folder, std:
 Reading read_limits(const char* root) noexcept {
   static Text groups, mounts, text;  // one reader at a time: the monitor's thread
   Reading best;
-  best.resident = os::resident();
-  groups.read(Path{}.add(root).add("/proc/self/cgroup").c_str());
-  mounts.read(Path{}.add(root).add("/proc/self/mountinfo").c_str());
+  os::Resident const own_pages = os::resident_parts();
+  best.resident = own_pages.bytes;
+  best.anonymous = own_pages.anonymous;
+  groups.read(Path{}.add(root).add("/proc/thread-self/cgroup").c_str());
+  mounts.read(Path{}.add(root).add("/proc/thread-self/mountinfo").c_str());
   for (Files const& files : kVersions) read_hierarchy(files, groups.view(), mounts.view(), root, text, best);
 
   // Physical memory is what kills where no group does: what is available, not what is free.
@@ -238,7 +240,7 @@ Reading read_limits(const char* root) noexcept {
     std::uint64_t const total = parse_field(text.view(), "MemTotal") << 10;
     std::uint64_t const available = parse_field(text.view(), "MemAvailable") << 10;
     best.is_physical = total != 0 && best.limit == kNoLimit;
-    if (best.is_physical)
+    if (total != 0)
       keep_the_nearer(best, total, total > available ? total - available : 0, "physical memory", "");
   }
   options::Value const& own = options::value(options::Opt::limit);

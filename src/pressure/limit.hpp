@@ -16,8 +16,9 @@ inline constexpr std::uint64_t kNoLimit = UINT64_MAX;
 /// A limit and what is used of it. `source` names whose it is: "cgroup /a/b", "MEMPOOL_LIMIT", "physical memory".
 struct Reading {
   std::uint64_t limit = kNoLimit;  // bytes
-  std::uint64_t usage = 0;         // bytes, what the kernel cannot drop, at least `resident`
+  std::uint64_t usage = 0;         // bytes, what the kernel cannot drop, at least `anonymous`
   std::uint64_t resident = 0;      // bytes, this process
+  std::uint64_t anonymous = 0;     // bytes of these without a file behind them
   bool is_physical = false;        // the machine's memory: nobody set a limit
   char source[64] = {};
 

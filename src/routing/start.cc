@@ -37,7 +37,9 @@ const std::uint32_t* phase_word() noexcept { return reinterpret_cast<const std::
 void share_figures(const char* path) noexcept {
   int const fd = os::open_file(path, O_RDWR);
   if (fd < 0) return;
-  if (os::map_file_over({reinterpret_cast<char*>(&figures), sizeof figures}, fd)) {
+  char last = 0;
+  bool const is_whole = os::read_at(fd, &last, 1, sizeof figures - 1) == 1;  // a shorter file kills who touches its end
+  if (is_whole && os::map_file_over({reinterpret_cast<char*>(&figures), sizeof figures}, fd)) {
     auto const self = static_cast<std::uint32_t>(os::process_id());
     std::uint32_t nobody = 0;
     if (figures.magic == Figures::kMagic &&
@@ -62,6 +64,7 @@ void claim_summary() noexcept {
 
 Phase start_once() noexcept {
   libc_heap::remember_break();
+  os::remember_stderr();
   options::read();
   if (options::number(Opt::enable) == 0 && libc_heap::find()) return Phase::off;
   report_faults_only = options::number(Opt::on_error) != 0;

@@ -54,7 +54,7 @@ class Tree : public testing::Test {
   std::filesystem::path root = std::filesystem::temp_directory_path() / ("limit-test-" + std::to_string(getpid()));
 
   void SetUp() override {
-    write("/proc/meminfo", "MemTotal: 1000000 kB\nMemAvailable: 900000 kB\n");
+    write("/proc/meminfo", "MemTotal: 100000000 kB\nMemAvailable: 90000000 kB\n");
   }
   void TearDown() override { std::filesystem::remove_all(root); }
 
@@ -64,8 +64,8 @@ class Tree : public testing::Test {
     std::ofstream{file} << text;
   }
   void mount(const std::string& groups, const std::string& mounts) {
-    write("/proc/self/cgroup", groups);
-    write("/proc/self/mountinfo", mounts);
+    write("/proc/thread-self/cgroup", groups);
+    write("/proc/thread-self/mountinfo", mounts);
   }
   void v2_level(const std::string& folder, const std::string& limit, std::uint64_t usage, const std::string& stat = "") {
     write(folder + "/memory.max", limit + "\n");
@@ -84,7 +84,7 @@ TEST_F(Tree, without_any_group_physical_memory_is_the_limit_and_not_a_finite_one
   mount("", "");
   Reading const reading = read();
   EXPECT_STREQ(reading.source, "physical memory");
-  EXPECT_EQ(reading.limit, 1000000u << 10);
+  EXPECT_EQ(reading.limit, std::uint64_t{100000000} << 10);
   EXPECT_FALSE(reading.is_finite());
 }
 
@@ -116,11 +116,22 @@ TEST_F(Tree, page_cache_is_no_pressure_but_dirty_pages_are) {
   EXPECT_EQ(read().usage, kUsed + 30 * kMiB);
 }
 
-TEST_F(Tree, usage_is_at_least_what_this_process_has_resident) {
+TEST_F(Tree, a_machine_smaller_than_its_group_is_the_nearest_limit) {
+  write("/proc/meminfo", "MemTotal: 1000000 kB\nMemAvailable: 900000 kB\n");
+  mount("0::/app\n", kV2Mount);
+  v2_level("/sys/fs/cgroup/app", std::to_string(2 * kUsed), kUsed);
+  Reading const reading = read();
+  EXPECT_STREQ(reading.source, "physical memory");
+  EXPECT_TRUE(reading.is_finite());
+}
+
+TEST_F(Tree, usage_is_at_least_what_this_process_has_resident_without_a_file_behind_it) {
   mount("0::/app\n", kV2Mount);
   v2_level("/sys/fs/cgroup/app", std::to_string(kUsed), 4096);
   Reading const reading = read();
-  EXPECT_EQ(reading.usage, reading.resident);
+  EXPECT_EQ(reading.usage, reading.anonymous);
+  EXPECT_LT(reading.anonymous, reading.resident);
+  EXPECT_GT(reading.anonymous, 0u);
 }
 
 TEST_F(Tree, version_1_counts_with_its_own_files_and_names) {
