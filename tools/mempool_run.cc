@@ -76,11 +76,18 @@ int above_stderr(int fd) {
 class CounterPage {
  public:
   CounterPage() {
-    char name[] = "/dev/shm/libmempool-XXXXXX";
-    int fd = above_stderr(mkostemp(name, O_CLOEXEC));
+    // Root's program may give up root before it becomes another program, so anybody may open the page who knows its
+    // name; nobody can list the folder it lies in.
+    char folder[] = "/dev/shm/libmempool-XXXXXX";
+    int fd = -1;
+    if (mkdtemp(folder) != nullptr) {
+      folder_ = folder;
+      file_ = folder_ + "/XXXXXX";
+      fd = above_stderr(mkostemp(file_.data(), O_CLOEXEC));
+    }
     if (fd >= 0) {
-      path_ = file_ = name;
-      if (geteuid() == 0) fchmod(fd, 0666);  // the program may give up root before it becomes another program
+      path_ = file_;
+      if (geteuid() == 0 && chmod(folder, 0711) == 0) fchmod(fd, 0666);
     } else {
       fd = above_stderr(memfd_create("libmempool", MFD_CLOEXEC));
       path_ = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fd);
@@ -92,7 +99,9 @@ class CounterPage {
     figures_->magic = Figures::kMagic;
   }
   ~CounterPage() {
-    if (!file_.empty()) unlink(file_.c_str());
+    if (folder_.empty()) return;
+    unlink(file_.c_str());
+    rmdir(folder_.c_str());
   }
   CounterPage(const CounterPage&) = delete;
   CounterPage& operator=(const CounterPage&) = delete;
@@ -102,7 +111,7 @@ class CounterPage {
 
  private:
   Figures* figures_ = nullptr;
-  std::string path_, file_;
+  std::string path_, folder_, file_;
 };
 
 std::string beside_this_program() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <mimalloc.h>
 
@@ -18,9 +19,10 @@ namespace mempool::fallback {
 namespace {
 
 /// From here on (alignment included) a block is a mapping of its own: a system call is little beside its pages, and
-/// growing it moves page tables instead of bytes. It must be below half of mimalloc's segment, 16 MiB: for larger blocks
-/// 2.0.9 does not look whether the OS committed what it asked for.
+/// growing it moves page tables instead of bytes.
 constexpr std::size_t kOwnMapping = std::size_t{1} << 20;
+/// Half of mimalloc's segment: for larger blocks 2.0.9 does not look whether the OS committed what it asked for.
+constexpr std::size_t kMostOfMimallocs = std::size_t{16} << 20;
 /// mimalloc serves alignments from here on past its arenas, which are all it may use.
 constexpr std::size_t kOwnAlignment = std::size_t{1} << 20;
 /// What is reserved for mimalloc where addresses are free: 1 TiB.
@@ -98,7 +100,13 @@ void* from_mimalloc(std::size_t size, std::size_t alignment, bool zeroed) noexce
   Inside const inside;
   if (!inside) return nullptr;
   start_mimalloc();
-  void* const block = zeroed ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment);
+  void* block = zeroed ? mi_zalloc_aligned(size, alignment) : mi_malloc_aligned(size, alignment);
+  if (reinterpret_cast<std::uintptr_t>(block) % alignment != 0) {
+    // 2.0.9 takes a block of 256 to 1024 bytes for aligned to its size, which the first of a page need not be. A size
+    // that is no multiple of the alignment makes it look.
+    mi_free(block);
+    block = zeroed ? mi_zalloc_aligned(size + 1, alignment) : mi_malloc_aligned(size + 1, alignment);
+  }
   if (block == nullptr) return nullptr;
   if (LiveBlocks* const record = record_of(block); record == nullptr || !record->add(block)) {
     mi_free(block);
@@ -136,11 +144,15 @@ void set_region(os::Span given) noexcept {
 
 void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
   KeepErrno const keep;
-  if (size + alignment < kOwnMapping && alignment < kOwnAlignment && !ended)
+  if (size + alignment < kOwnMapping && alignment < kOwnAlignment && !ended)  // the thread's heap is gone
     if (void* const block = from_mimalloc(size, alignment, zeroed); block != nullptr) return block;
   void* const block = mappings.allocate(size, alignment, zeroed);
-  if (block != nullptr) count_new(round_up(size, os::page_size()));
-  return block;
+  if (block != nullptr) {
+    count_new(round_up(size == 0 ? 1 : size, os::page_size()));
+    return block;
+  }
+  // The OS has no addresses left for a mapping, as where a program lowered its own RLIMIT_AS; the region has.
+  return size + alignment < kMostOfMimallocs && alignment < kOwnAlignment && !ended ? from_mimalloc(size, alignment, zeroed) : nullptr;
 }
 
 Owner owner_of(const void* block) noexcept {

@@ -10,6 +10,7 @@
 #include "platform/lock.hpp"
 #include "platform/os.hpp"
 #include "platform/syscall.hpp"
+#include "pools/metadata.hpp"
 
 namespace mempool::fallback {
 namespace {
@@ -115,6 +116,13 @@ void* mempool_mi_mmap(void* hint, std::size_t bytes, int protection, int flags, 
   long at = os::system_call(SYS_mmap, reinterpret_cast<long>(hint), static_cast<long>(bytes), protection, flags, fd,
                             offset);
   auto const begin = static_cast<std::uintptr_t>(at);
+  if (os::failed(at) && protection != PROT_NONE) {
+    // No addresses are left, as where a program lowered its own RLIMIT_AS: what mimalloc keeps its books in comes from
+    // the reservation, which is there already.
+    auto const page = os::page_size();
+    if (void* const spare = pools::metadata.take(bytes + page); spare != nullptr)
+      return reinterpret_cast<void*>(round_up(reinterpret_cast<std::uintptr_t>(spare), page));
+  }
   if (!os::failed(at) && !fallback::note(begin, begin + bytes)) {  // blocks there could not be told from foreign ones
     os::system_call(SYS_munmap, at, static_cast<long>(bytes));
     at = -ENOMEM;
@@ -124,6 +132,7 @@ void* mempool_mi_mmap(void* hint, std::size_t bytes, int protection, int flags, 
 
 int mempool_mi_munmap(void* begin, std::size_t bytes) {
   auto const from = reinterpret_cast<std::uintptr_t>(begin);
+  if (pools::metadata.covers(begin)) return 0;
   fallback::forget(from, from + bytes);
   return static_cast<int>(with_errno(os::system_call(SYS_munmap, static_cast<long>(from), static_cast<long>(bytes))));
 }

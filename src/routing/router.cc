@@ -32,7 +32,7 @@ void* out_of_memory() noexcept {
 
 /// The last thing a slow path does, with no lock or gate held: starts the monitor where that is due.
 void* leave(void* block) noexcept {
-  if (pressure::start_due.load(std::memory_order_relaxed)) [[unlikely]] start_monitor();
+  if (pressure::start_due.load(std::memory_order_relaxed) && pools::cache.depth == 0) [[unlikely]] start_monitor();
   return block;
 }
 
@@ -64,7 +64,7 @@ void release_foreign(void* block) noexcept {
     Line line;
     line.text("libmempool: free of ").hex(reinterpret_cast<std::uintptr_t>(block));
     line.text(": not from this heap, left alone (said once)");
-    os::write_all(2, line.finished());
+    os::write_stderr(line.finished());
   }
 }
 
@@ -186,6 +186,7 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept {
   start();
   if (is_off()) [[unlikely]] return libc_heap::allocate_aligned(alignment, size);
   if (size > kMostBytes || alignment > kMostBytes) return out_of_memory();
+  if (alignment < 16) alignment = 16;
   // A block is aligned to its own size, so an over-aligned request is an ordinary larger one.
   std::size_t const bytes = size < alignment ? alignment : size;
   if (bytes <= pools::kMaxPooled) {
@@ -196,7 +197,7 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept {
     }
     count_small_fallback();
   }
-  return from_fallback(size, alignment < 16 ? 16 : alignment, false);
+  return from_fallback(size, alignment, false);
 }
 
 std::size_t usable_size(void* block) noexcept {

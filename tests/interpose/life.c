@@ -269,6 +269,39 @@ static void fork_in_handler(int signal) {
   ++forks_in_handler;
   errno = saved;
 }
+/* Registered before anything of the library ran: in prepare they run after its own handlers, with all of it taken. */
+static volatile int handlers_ran;
+static void allocate_all_kinds(void) {
+  for (size_t size = 1; size <= 100u << 20; size *= 10) {
+    char* const block = malloc(size);
+    if (!block) _exit(9);
+    block[size - 1] = 1;
+    free(block);
+  }
+  ++handlers_ran;
+}
+static void register_early(int argc, char** argv, char** environment) {
+  (void)environment;
+  if (argc > 1 && !strcmp(argv[1], "handlers_registered_before_ours"))
+    pthread_atfork(allocate_all_kinds, allocate_all_kinds, allocate_all_kinds);
+}
+__attribute__((section(".preinit_array"), used)) static void (*early)(int, char**, char**) = register_early;
+static void handlers_registered_before_ours(void) {
+  churn(1);
+  pthread_t threads[2];
+  start_busy(threads, 2);
+  for (int i = 0; i < 50; ++i) {
+    handlers_ran = 0;
+    pid_t const child = fork();
+    if (child == 0) {
+      alarm(20);
+      churn(2);
+      _exit(handlers_ran == 2 ? 0 : 8);
+    }
+    expect_child(child);
+  }
+  join_busy(threads, 2);
+}
 static void forks_in_signal_handlers(void) {
   struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
   sigaction(SIGALRM, &action, NULL);
@@ -354,6 +387,26 @@ static void stays_single_threaded(void) {
   if (single && !*single) fail("__libc_single_threaded", *single, 0);
   if (unshare(CLONE_NEWUSER) != 0 && errno != EPERM && errno != ENOSPC) fail("unshare", errno, 0);
 }
+static void* outlives_main(void* unused) {
+  (void)unused;
+  usleep(300000);
+  churn(20);
+  puts("done");
+  return NULL;
+}
+static void the_first_thread_ends_first(void) {
+  pthread_t other;
+  churn(20);
+  pthread_create(&other, NULL, outlives_main, NULL);
+  pthread_exit(NULL);
+}
+static void an_aligned_small_block_is_aligned_to_16(void) {
+  for (int i = 0; i < 6000000; ++i) {
+    void* block;
+    if (posix_memalign(&block, 8, 8)) return;
+    if ((uintptr_t)block % 16) fail("block, offset", i, (uintptr_t)block % 16);
+  }
+}
 static void setuid_returns(void) {
   alarm(10);
   pthread_t thread;
@@ -431,6 +484,8 @@ int main(int argc, char** argv) {
   } const scenes[] = {SCENE(short_threads), SCENE(destructors_that_allocate), SCENE(no_keys_left), SCENE(small_stacks),
                       SCENE(freed_by_others), SCENE(one_block_size_after_the_other),
                       SCENE(shuffled_frees_leave_little), SCENE(forks_from_busy_threads), SCENE(handlers_that_allocate),
+                      SCENE(handlers_registered_before_ours), SCENE(the_first_thread_ends_first),
+                      SCENE(an_aligned_small_block_is_aligned_to_16),
                       SCENE(forks_in_signal_handlers), SCENE(spawned_children),
                       SCENE(a_signal_handler_that_allocates_in_the_miss_path), SCENE(exit_under_threads),
                       SCENE(frees_after_main), SCENE(stays_single_threaded), SCENE(setuid_returns),

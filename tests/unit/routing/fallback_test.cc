@@ -50,6 +50,17 @@ TEST_F(Fallback, zeroed_blocks_are_zero_after_dirty_ones_were_freed) {
     }
 }
 
+TEST_F(Fallback, a_block_whose_size_is_its_alignment_lies_at_a_multiple_of_it) {
+  std::vector<void*> blocks;
+  for (std::size_t alignment = 16; alignment <= 8 * kKiB; alignment *= 2)
+    for (std::size_t multiple : {1, 2, 3})
+      for (int i = 0; i < 100; ++i) {
+        blocks.push_back(allocate(alignment * multiple, alignment, i % 2 != 0));
+        ASSERT_EQ(reinterpret_cast<std::uintptr_t>(blocks.back()) % alignment, 0u) << multiple << " times " << alignment;
+      }
+  for (void* block : blocks) EXPECT_EQ(release(block), Owner::live);
+}
+
 TEST_F(Fallback, a_freed_block_is_stale_and_what_never_was_ours_is_foreign) {
   static int of_the_program;
   for (std::size_t size : {100 * kKiB, 100 * kMiB}) {
