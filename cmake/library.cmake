@@ -67,6 +67,11 @@ add_custom_command(OUTPUT ${library}
   DEPENDS ${joined} ${spdlog_object} ${exports} ${glibc_list} ${PROJECT_SOURCE_DIR}/cmake/old-glibc
   COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(mempool_library ALL DEPENDS ${library} ${archive})
+# Make, unlike Ninja, has to be told which targets the objects come from.
+add_dependencies(mempool_library mempool_core mempool_preload mimalloc_private)
+if(spdlog_object)
+  add_dependencies(mempool_library mempool_spdlog)
+endif()
 
 add_library(mempool SHARED IMPORTED GLOBAL)
 set_target_properties(mempool PROPERTIES IMPORTED_LOCATION ${library})

@@ -28,6 +28,7 @@ add_custom_command(OUTPUT ${spdlog_archive}
   COMMAND ${CMAKE_AR} rcs ${spdlog_archive} ${spdlog_object}
   DEPENDS ${spdlog_object} VERBATIM)
 add_custom_target(mempool_spdlog ALL DEPENDS ${spdlog_archive})
+add_dependencies(mempool_spdlog spdlog_raw)
 
 # -u: the library refers to the seam weakly, and a weak reference alone takes nothing out of an archive.
 # --eh-frame-hdr: the runtime in it looks its frames up there, which gcc leaves out of static programs.

@@ -34,6 +34,7 @@ using pressure::Reading;
 
 constexpr std::int64_t kSecondLook = 100;     // ms
 constexpr std::int64_t kLastThreadLook = 20;  // ms
+constexpr std::uint64_t kRateSpanNs = 500000000;
 constexpr std::int64_t kShortestLook = 20;    // ms
 constexpr std::int64_t kAfterTripwire = 20;  // ms: the bytes were handed out, now they are being touched
 constexpr std::size_t kWorthALine = std::size_t{1} << 20;
@@ -113,6 +114,7 @@ void watch() noexcept {
   unsigned samples = 0;
   bool was_tripped = false;
   std::int64_t patience = kShortestLook;
+  std::uint64_t anchor = 0, anchor_ns = 0, told_rate = 0;
   for (;;) {
     Reading const reading = pressure::read_limits();
     if (reading.resident == 0) {  // no descriptor left, or no /proc: nothing is known, and nothing said
@@ -124,13 +126,20 @@ void watch() noexcept {
     rate = before_ns != 0 && ms != 0 && reading.usage > before ? (reading.usage - before) * 1000 / ms : 0;
     before = reading.usage;
     before_ns = now;
+    // Between two looks 20 ms apart chance has its say: what a line tells is measured over half a second or more.
+    if (anchor_ns == 0 || now - anchor_ns >= kRateSpanNs) {
+      if (anchor_ns != 0)
+        told_rate = reading.usage > anchor ? (reading.usage - anchor) * 1000000000 / (now - anchor_ns) : 0;
+      anchor = reading.usage;
+      anchor_ns = now;
+    }
     note(reading);
     // One look tells no rate: the second one follows soon.
     std::int64_t pause = ms == 0 || samples++ == 0 ? kSecondLook : options::number(Opt::interval);
     if (reading.limit != pressure::kNoLimit) {
       Level const was = policy.level();
       Level const is = policy.step(reading.usage, reading.limit);
-      if (is != was) on_change(was, is, reading, rate);
+      if (is != was) on_change(was, is, reading, told_rate);
       pause = policy.next_look_ms(reading.usage, reading.limit, rate, pause);
       // Close to a threshold, or beyond the last, while nothing grows: ever more seldom. The tripwire is set.
       bool const grows = rate > reading.limit / 1000;

@@ -22,17 +22,15 @@ struct Span {
 // -- Memory ------------------------------------------------------------------------------------------------
 /// Bytes of one page; a power of two. One load after the first call.
 std::size_t page_size() noexcept;
-/// Addresses only, no memory: not readable, not charged. `alignment` is a power of two, at least a page.
+/// Addresses only, no memory: not readable, not charged, not in a core dump. `alignment` is a power of two, at least a page.
 /// Empty if refused.
 Span reserve(std::size_t bytes, std::size_t alignment) noexcept;
-/// The range becomes readable and writable and reads as zero until written. False if refused.
+/// The range becomes readable and writable, reads as zero until written, and is in core dumps. False if refused.
 [[nodiscard]] bool commit(Span range) noexcept;
 /// Contents lost, addresses kept, the next read is zero, the resident set falls. False if refused (mlock).
 [[nodiscard]] bool discard(Span range) noexcept;
 /// No transparent huge pages in the range. Best effort.
 void refuse_huge_pages(Span range) noexcept;
-/// Keeps the range out of core dumps, or lets it in again. Best effort.
-void exclude_from_core(Span range) noexcept;
 /// Readable, writable, zero. Empty if refused.
 Span map(std::size_t bytes, std::size_t alignment) noexcept;
 void unmap(Span range) noexcept;

@@ -71,12 +71,18 @@ std::size_t page_size() noexcept {
 }
 
 Span reserve(std::size_t bytes, std::size_t alignment) noexcept {
-  return map_aligned(bytes, alignment, PROT_NONE, MAP_NORESERVE);
+  Span const reserved = map_aligned(bytes, alignment, PROT_NONE, MAP_NORESERVE);
+  // gdb's gcore writes what cannot be read too: 1.8 TiB of it.
+  if (!reserved.empty()) advise(reserved, MADV_DONTDUMP);
+  return reserved;
 }
 
 bool commit(Span range) noexcept {
-  return system_call(SYS_mprotect, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes),
-                     PROT_READ | PROT_WRITE) == 0;
+  if (system_call(SYS_mprotect, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes),
+                  PROT_READ | PROT_WRITE) != 0)
+    return false;
+  advise(range, MADV_DODUMP);
+  return true;
 }
 
 bool discard(Span range) noexcept { return advise(range, MADV_DONTNEED); }

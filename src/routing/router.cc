@@ -206,11 +206,9 @@ std::size_t usable_size(void* block) noexcept {
   if (is_off()) [[unlikely]] return libc_heap::usable_size(block);
   if (pools::is_pooled(block)) {
     SizeClass const c = pools::class_of(block);
-    if (pools::is_block_start(block, c)) return c.bytes();
-    misuse(Fault::invalid_realloc, block, c.bytes());
-    return 0;
+    return pools::is_block_start(block, c) ? c.bytes() : 0;
   }
-  if (is_live_fallback(block)) return fallback::usable_size(block);
+  if (std::size_t const bytes = fallback::usable_size(block); bytes != 0) return bytes;
   return libc_heap::owns(block) && libc_heap::find() ? libc_heap::usable_size(block) : 0;
 }
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -458,6 +459,20 @@ static void only_the_laws_system_calls(void) { /* traced from outside: from the 
   syscall(SYS_getppid);
 }
 static void small_heap(void) { churn(3); }
+static void refused_memory(void) { /* some requests may fail, none may hurt: the caller has the system refuse */
+  static char* blocks[3000];
+  for (int round = 0; round < 3; ++round) {
+    for (size_t i = 0; i < 3000; ++i) {
+      size_t const size = 8 + (i * 7919) % (i % 100 == 0 ? 3000000 : 20000);
+      if ((blocks[i] = malloc(size))) blocks[i][0] = blocks[i][size - 1] = (char)i;
+    }
+    for (size_t i = 0; i < 3000; ++i) {
+      if (blocks[i] && blocks[i][0] != (char)i) fail("block", (long)i, blocks[i][0]);
+      free(blocks[i]);
+    }
+    malloc_trim(0);
+  }
+}
 static void many_blocks(void) { /* 1.2 GiB of 64-byte blocks, then a mapping of 300 MiB */
   for (size_t i = 0; i < (size_t)1288490188 / 64; ++i) {
     char* p = malloc(64);
@@ -490,7 +505,7 @@ int main(int argc, char** argv) {
                       SCENE(a_signal_handler_that_allocates_in_the_miss_path), SCENE(exit_under_threads),
                       SCENE(frees_after_main), SCENE(stays_single_threaded), SCENE(setuid_returns),
                       SCENE(locked_memory), SCENE(lower_data_limit), SCENE(foreign_pointers), SCENE(real_time_threads),
-                      SCENE(only_the_laws_system_calls), SCENE(small_heap), SCENE(many_blocks), SCENE(no_huge_pages)};
+                      SCENE(only_the_laws_system_calls), SCENE(small_heap), SCENE(refused_memory), SCENE(many_blocks), SCENE(no_huge_pages)};
   for (size_t i = 0; i < sizeof scenes / sizeof *scenes; ++i)
     if (argc > 1 && !strcmp(argv[1], scenes[i].name)) {
       scenes[i].play();
