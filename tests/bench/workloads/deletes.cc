@@ -3,7 +3,8 @@
 //
 // Source: ISO C++14 sized deallocation (N3778); the sized run of larson in mimalloc-bench. Trap: g++ may leave out a
 // new and its delete altogether (N3664), so every pointer passes through a table; and a sized delete that is slower
-// than free means the hint is checked, which is a price asked for. Sizes 8 B to 1 KiB. AMOUNT replacements.
+// than free means the hint is checked, which is a price asked for. clang++ wants -fsized-deallocation.
+// Sizes 8 B to 1 KiB. AMOUNT replacements.
 
 #include <new>
 
