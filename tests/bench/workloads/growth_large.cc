@@ -18,7 +18,7 @@ std::uint64_t grow() {
   for (std::size_t old = 0, size = kFirst; size <= kLast; old = size, size += size / 2) {
     buffer = static_cast<char*>(std::realloc(buffer, size));
     if (buffer == nullptr) std::abort();
-    for (std::size_t i = old; i < size; i += kPage) buffer[i] = static_cast<char>(i / kPage);
+    for (std::size_t i = (old + kPage - 1) / kPage * kPage; i < size; i += kPage) buffer[i] = static_cast<char>(i / kPage);
     sum += mark(buffer + old / kPage / 2 * kPage);
     between.push_back(allocate(100));
   }
