@@ -73,6 +73,19 @@ constexpr bool parse_percent(std::string_view text, std::uint8_t& percent) noexc
   return true;
 }
 
+/// Calls `visit` with every variable of ours in the environment, and its row.
+void each_setting(void (*visit)(Row const& row, const char* given)) noexcept {
+  os::each_environment(
+      [](const char* entry, void* context) {
+        if (std::strncmp(entry, "MEMPOOL_", 8) != 0) return;
+        for (Row const& row : kTable)
+          if (std::size_t const length = row.name.size();
+              std::strncmp(entry, row.name.data(), length) == 0 && entry[length] == '=')
+            (*static_cast<void (**)(Row const&, const char*)>(context))(row, entry + length + 1);
+      },
+      static_cast<void*>(&visit));
+}
+
 void say_bad_value(Row const& row, std::string_view given) noexcept {
   constexpr std::size_t kShown = 64;
   Line line;
@@ -133,21 +146,15 @@ void read() noexcept {
     texts[i] = row.fallback.data();  // a literal: it ends in a zero
   }
   if (os::is_secure()) return;
-  os::each_environment(
-      [](const char* entry, void*) {
-        if (std::strncmp(entry, "MEMPOOL_", 8) != 0) return;
-        for (Row const& row : kTable) {
-          std::size_t const length = row.name.size();
-          if (std::strncmp(entry, row.name.data(), length) != 0 || entry[length] != '=') continue;
-          std::string_view const given{entry + length + 1};
-          auto const i = static_cast<std::size_t>(row.id);
-          if (!parse(row.unit, given, values[i]))
-            say_bad_value(row, given);
-          else
-            texts[i] = given.data();
-        }
-      },
-      nullptr);
+  each_setting([](Row const& row, const char* given) {
+    auto const i = static_cast<std::size_t>(row.id);
+    if (parse(row.unit, given, values[i])) texts[i] = given;
+  });
+  // Only now is it known whether anything may be said at all.
+  if (number(Opt::enable) == 0) return;
+  each_setting([](Row const& row, const char* given) {
+    if (Value value; !parse(row.unit, given, value)) say_bad_value(row, given);
+  });
 }
 
 void append_differences(Line& line) noexcept {
