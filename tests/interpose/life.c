@@ -45,12 +45,31 @@ static void* busy(void* unused) {
 static void start_busy(pthread_t* threads, int n) {
   for (int i = 0; i < n; ++i) pthread_create(&threads[i], NULL, busy, NULL);
 }
-static void* nearly_busy(void* unused) { /* leaves the processors to the forks */
+struct node { struct node* next; };
+static struct node* fill(size_t size, size_t total) {
+  struct node* list = NULL;
+  for (size_t held = 0; held < total; held += size) {
+    struct node* const node = memset(malloc(size), 1, size);
+    node->next = list;
+    list = node;
+  }
+  return list;
+}
+static void drop(struct node* list) {
+  while (list) {
+    struct node* const next = list->next;
+    free(list);
+    list = next;
+  }
+}
+static void* nearly_busy(void* unused) { /* leaves the processors to the forks; holds a MiB, as a busy thread does */
   (void)unused;
+  struct node* const held = fill(1000, 1 << 20);
   while (!stop) {
     churn(1);
     usleep(500);
   }
+  drop(held);
   return NULL;
 }
 static void join_busy(pthread_t* threads, int n) {
@@ -166,23 +185,6 @@ static void freed_by_others(void) {
 }
 
 /* -- memory goes back */
-struct node { struct node* next; };
-static struct node* fill(size_t size, size_t total) {
-  struct node* list = NULL;
-  for (size_t held = 0; held < total; held += size) {
-    struct node* const node = memset(malloc(size), 1, size);
-    node->next = list;
-    list = node;
-  }
-  return list;
-}
-static void drop(struct node* list) {
-  while (list) {
-    struct node* const next = list->next;
-    free(list);
-    list = next;
-  }
-}
 static void one_block_size_after_the_other(void) { /* 12 times 60 MiB, none held longer than the next begins */
   for (size_t size = 16; size <= 32768; size *= 2) drop(fill(size, 60u << 20));
   struct rusage usage;
