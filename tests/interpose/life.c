@@ -8,12 +8,14 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <linux/seccomp.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -460,6 +462,61 @@ static void only_the_laws_system_calls(void) { /* traced from outside: from the 
   churn(400);
   syscall(SYS_getppid);
 }
+static void sized_frees(void) { /* C23's, by name: the C library here does not have them */
+  void (*sized)(void*, size_t) = (void (*)(void*, size_t))dlsym(RTLD_DEFAULT, "free_sized");
+  void (*aligned)(void*, size_t, size_t) = (void (*)(void*, size_t, size_t))dlsym(RTLD_DEFAULT, "free_aligned_sized");
+  if (!sized || !aligned) fail("not exported", !sized, !aligned);
+  sized(NULL, 5);
+  aligned(NULL, 64, 5);
+  for (size_t size = 1; size <= 10000000; size *= 10) {
+    sized(malloc(size), size);
+    aligned(aligned_alloc(64, size), 64, size);
+  }
+}
+static void vfork_children_allocate(void) {
+  for (int i = 0; i < 1000; ++i) {
+    pid_t const child = vfork();
+    if (child == 0) {
+      free(malloc(40));
+      free(malloc(50000));
+      _exit(0);
+    }
+    expect_child(child);
+  }
+  churn(3);
+}
+static void cleared_environment(void) {
+  clearenv();
+  churn(3);
+  environ = NULL;
+  churn(3);
+}
+static void strict_seccomp(void) { /* from here on read, write and exit alone are allowed */
+  churn(3);
+  void* blocks[16];
+  for (int round = 0; round < 2; ++round) {
+    if (round == 1 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT)) fail("seccomp", errno, 0);
+    for (int i = 0; i < 16; ++i) blocks[i] = malloc(100 + (size_t)i * 50);
+    for (int i = 0; i < 16; ++i) free(blocks[i]);
+  }
+  (void)!write(1, "done\n", 5);
+  syscall(SYS_exit, 0);
+}
+static void forked_children_have_one_thread(void) { /* with the monitor at work in the parent */
+  churn(20);
+  for (int i = 0; i < 50; ++i) {
+    pid_t const child = fork();
+    if (child == 0) {
+      churn(2);
+      int threads = 0;
+      char line[256];
+      FILE* file = fopen("/proc/self/status", "r");
+      while (file && fgets(line, sizeof line, file)) sscanf(line, "Threads: %d", &threads);
+      _exit(threads == 1 ? 0 : 7);
+    }
+    expect_child(child);
+  }
+}
 static void small_heap(void) { churn(3); }
 static void refused_memory(void) { /* some requests may fail, none may hurt: the caller has the system refuse */
   static char* blocks[3000];
@@ -507,7 +564,8 @@ int main(int argc, char** argv) {
                       SCENE(a_signal_handler_that_allocates_in_the_miss_path), SCENE(exit_under_threads),
                       SCENE(frees_after_main), SCENE(stays_single_threaded), SCENE(setuid_returns),
                       SCENE(locked_memory), SCENE(lower_data_limit), SCENE(foreign_pointers), SCENE(real_time_threads),
-                      SCENE(only_the_laws_system_calls), SCENE(small_heap), SCENE(refused_memory), SCENE(many_blocks), SCENE(no_huge_pages)};
+                      SCENE(only_the_laws_system_calls), SCENE(small_heap), SCENE(refused_memory), SCENE(sized_frees), SCENE(vfork_children_allocate),
+                      SCENE(cleared_environment), SCENE(strict_seccomp), SCENE(forked_children_have_one_thread), SCENE(many_blocks), SCENE(no_huge_pages)};
   for (size_t i = 0; i < sizeof scenes / sizeof *scenes; ++i)
     if (argc > 1 && !strcmp(argv[1], scenes[i].name)) {
       scenes[i].play();
