@@ -33,9 +33,7 @@ using pressure::Level;
 using pressure::Reading;
 
 constexpr std::int64_t kSecondLook = 100;     // ms
-constexpr std::int64_t kLastThreadLook = 20;  // ms
-constexpr std::uint64_t kRateSpanNs = 500000000;
-constexpr std::int64_t kShortestLook = 20;    // ms
+constexpr std::int64_t kShortestLook = 20;   // ms
 constexpr std::int64_t kAfterTripwire = 20;  // ms: the bytes were handed out, now they are being touched
 constexpr std::size_t kWorthALine = std::size_t{1} << 20;
 constexpr std::size_t kStackBytes = std::size_t{128} << 10;
@@ -53,7 +51,8 @@ void note(Reading const& reading) noexcept {
 /// "83% of the limit of 256.0MiB (cgroup /x) is used: 213.1MiB, rss 210.0MiB; heap live 180.2MiB, kept 3.0MiB".
 Line& describe(Line& line, Reading const& reading) noexcept {
   pools::Totals const pooled = pools::totals();
-  line.dec(reading.usage * 100 / std::max<std::uint64_t>(reading.limit, 1)).text("% of the limit of ").size(reading.limit);
+  line.dec(reading.usage * 100 / std::max<std::uint64_t>(reading.limit, 1));
+  line.text("% of the limit of ").size(reading.limit);
   line.text(" (").text(reading.source).text(") is used: ").size(reading.usage).text(", rss ").size(reading.resident);
   line.text("; heap live ").size(pooled.live_bytes + fallback::live_bytes());
   return line.text(", kept ").size(pooled.cached_bytes + fallback::kept_bytes());
@@ -107,14 +106,32 @@ class Decay {
   unsigned quiet_ = 0;
 };
 
+/// Growth as a line tells it: over half a second or more, since between two looks 20 ms apart chance has its say.
+class Growth {
+ public:
+  /// Bytes a second, of the last such span; 0 before there was one, and where usage fell.
+  std::uint64_t step(std::uint64_t usage, std::uint64_t now_ns) noexcept {
+    std::uint64_t const span_ns = now_ns - start_ns_;
+    if (start_ns_ != 0 && span_ns < kSpanNs) return rate_;
+    if (start_ns_ != 0) rate_ = usage > start_ ? (usage - start_) * 1000 / (span_ns / 1000000) : 0;
+    start_ = usage;
+    start_ns_ = now_ns;
+    return rate_;
+  }
+
+ private:
+  static constexpr std::uint64_t kSpanNs = 500000000;
+  std::uint64_t start_ = 0, start_ns_ = 0, rate_ = 0;
+};
+
 void watch() noexcept {
+  Growth growth;
   Decay decay;
   pressure::Policy policy{options::value(Opt::warning), options::value(Opt::critical)};
   std::uint64_t before = 0, before_ns = 0, rate = 0;
   unsigned samples = 0;
   bool was_tripped = false;
   std::int64_t patience = kShortestLook;
-  std::uint64_t anchor = 0, anchor_ns = 0, told_rate = 0;
   for (;;) {
     Reading const reading = pressure::read_limits();
     if (reading.resident == 0) {  // no descriptor left, or no /proc: nothing is known, and nothing said
@@ -126,13 +143,7 @@ void watch() noexcept {
     rate = before_ns != 0 && ms != 0 && reading.usage > before ? (reading.usage - before) * 1000 / ms : 0;
     before = reading.usage;
     before_ns = now;
-    // Between two looks 20 ms apart chance has its say: what a line tells is measured over half a second or more.
-    if (anchor_ns == 0 || now - anchor_ns >= kRateSpanNs) {
-      if (anchor_ns != 0)
-        told_rate = reading.usage > anchor ? (reading.usage - anchor) * 1000000000 / (now - anchor_ns) : 0;
-      anchor = reading.usage;
-      anchor_ns = now;
-    }
+    std::uint64_t const told_rate = growth.step(reading.usage, now);
     note(reading);
     // One look tells no rate: the second one follows soon.
     std::int64_t pause = ms == 0 || samples++ == 0 ? kSecondLook : options::number(Opt::interval);
@@ -153,7 +164,7 @@ void watch() noexcept {
     // one then. The C library calls exit(0) for it.
     if (pressure::live_threads() == 0) {
       if (os::is_last_thread()) return;
-      pause = std::min(pause, kLastThreadLook);
+      pause = std::min(pause, kShortestLook);
     }
     was_tripped = pressure::sleep(static_cast<int>(was_tripped ? std::min(pause, kAfterTripwire) : pause));
   }
@@ -192,7 +203,7 @@ void start() noexcept {
     pthread_attr_setstacksize(&attributes, kStackBytes + least(&attributes));
   pthread_t thread;
   if (pressure::is_fork_child()) forget_parents_sink();
-  if (pthread_create(&thread, &attributes, run, nullptr) != 0) running_in.store(0, std::memory_order_relaxed);
+  pthread_create(&thread, &attributes, run, nullptr);  // where no thread can be had, there is no monitor
   pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &old, nullptr);
   errno = saved;

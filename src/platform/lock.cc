@@ -28,7 +28,8 @@ void Lock::wait_for_it() noexcept {
   // Taken after a sleep the lock is marked as waited for: others may sleep still.
   for (std::uint64_t seen = word_.load(std::memory_order_relaxed);;) {
     if (seen == kFree) {
-      if (word_.compare_exchange_weak(seen, mine | kWaited, std::memory_order_acquire, std::memory_order_relaxed)) return;
+      if (word_.compare_exchange_weak(seen, mine | kWaited, std::memory_order_acquire, std::memory_order_relaxed))
+        return;
     } else if ((seen & kWaited) != 0 ||
                word_.compare_exchange_weak(seen, seen | kWaited, std::memory_order_relaxed)) {
       os::wait(futex(), static_cast<std::uint32_t>(seen | kWaited));

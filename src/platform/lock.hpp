@@ -1,9 +1,9 @@
 // A lock that is one word with a futex in it: a bounded spin, then sleep, never yield.
 //
-// It knows its owner, from the same instruction that takes it on: a signal may come after each. For two reasons. fork's prepare must take every lock and admit those its own thread
-// holds already (fork may come from a signal handler that interrupted us). And a signal handler that
-// allocates while its thread is inside a miss path must not wait for itself: lock() says false there, and
-// the caller serves the request from elsewhere.
+// It knows its owner, from the very instruction that takes it: a signal may come after any. For two reasons. fork's
+// prepare must take every lock and admit those its own thread holds already (fork may come from a signal handler that
+// interrupted us). And a signal handler that allocates while its thread is inside a miss path must not wait for
+// itself: lock() says false there, and the caller serves the request from elsewhere.
 #pragma once
 
 #include <atomic>

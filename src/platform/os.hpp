@@ -22,8 +22,8 @@ struct Span {
 // -- Memory ------------------------------------------------------------------------------------------------
 /// Bytes of one page; a power of two. One load after the first call.
 std::size_t page_size() noexcept;
-/// Addresses only, no memory: not readable, not charged, not in a core dump. `alignment` is a power of two, at least a page.
-/// Empty if refused.
+/// Addresses only, no memory: not readable, not charged, not in a core dump. `alignment` is a power of two, at least a
+/// page. Empty if refused.
 Span reserve(std::size_t bytes, std::size_t alignment) noexcept;
 /// The range becomes readable and writable, reads as zero until written, and is in core dumps. False if refused.
 [[nodiscard]] bool commit(Span range) noexcept;
@@ -77,13 +77,12 @@ void remember_stderr() noexcept;
 bool write_stderr(std::string_view text) noexcept;
 
 // -- The process -------------------------------------------------------------------------------------------
-/// Resident bytes, from statm; 0 where it cannot be read.
-std::size_t resident() noexcept;
-/// Of these, what no file stands behind and the kernel therefore cannot drop.
+/// Resident bytes, and those of them that no file stands behind: the kernel cannot drop these. From statm; 0 where it
+/// cannot be read.
 struct Resident {
   std::size_t bytes = 0, anonymous = 0;
 };
-Resident resident_parts() noexcept;
+Resident resident() noexcept;
 /// True in the only thread left of a process whose first thread has ended.
 bool is_last_thread() noexcept;
 /// Highest resident bytes so far, from getrusage(2): no descriptor. For application threads.
@@ -98,7 +97,8 @@ void each_environment(void (*visit)(const char* entry, void* context), void* con
 /// Ends the process with SIGABRT, whatever the program did with that signal.
 [[noreturn]] void abort() noexcept;
 
-/// An address, a multiple of 8, that differs between any two live threads and is the same in a fork child's only thread.
+/// An address, a multiple of 8, that differs between any two live threads and is the same in a fork child's only
+/// thread.
 std::uintptr_t thread_mark() noexcept;
 
 }  // namespace mempool::os

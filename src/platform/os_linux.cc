@@ -181,7 +181,8 @@ bool write_all(int fd, std::string_view text) noexcept {
   // A full pipe would hold the writer up for as long as nobody reads.
   pollfd ready{fd, POLLOUT, 0};
   timespec const at_once{};
-  if (system_call(SYS_ppoll, reinterpret_cast<long>(&ready), 1, reinterpret_cast<long>(&at_once), 0, 8) == 0) return false;
+  if (system_call(SYS_ppoll, reinterpret_cast<long>(&ready), 1, reinterpret_cast<long>(&at_once), 0, 8) == 0)
+    return false;
   long written = 0;
   do written = system_call(SYS_write, fd, reinterpret_cast<long>(text.data()), static_cast<long>(text.size()));
   while (written == -EINTR);
@@ -216,7 +217,7 @@ bool write_stderr(std::string_view text) noexcept {
   return write_all(2, text);
 }
 
-Resident resident_parts() noexcept {
+Resident resident() noexcept {
   char statm[128] = {};
   // The thread's own: of a process whose first thread has ended, /proc/self tells no memory.
   if (read_file("/proc/thread-self/statm", statm, sizeof statm - 1) <= 0) return {};
@@ -225,8 +226,6 @@ Resident resident_parts() noexcept {
   std::size_t const pages = number_at(text), shared = number_at(text);
   return {pages * page_size(), (pages > shared ? pages - shared : 0) * page_size()};
 }
-
-std::size_t resident() noexcept { return resident_parts().bytes; }
 
 bool is_last_thread() noexcept {
   char stat[1024] = {};

@@ -14,8 +14,8 @@ namespace mempool::pools {
 std::size_t trim() noexcept;
 
 /// The monitor's housekeeping: takes the spares of threads that missed nothing since the call before, and discards
-/// pages until at most `keep` bytes are kept without use. Returns bytes passed to madvise. One thread.
-std::size_t settle(std::size_t keep) noexcept;
+/// pages until at most `keep` bytes are kept without use. One thread.
+void settle(std::size_t keep) noexcept;
 
 struct Totals {
   std::size_t live_bytes;       // in blocks handed to thread caches and not taken back: includes thread caches

@@ -26,7 +26,7 @@ unsigned page_lg() noexcept { return static_cast<unsigned>(std::countr_zero(os::
 /// so the end is what stays idle. Called under lock_.
 unsigned ClassPool::claim_idle_runs(std::size_t goal) noexcept {
   std::size_t claimed = 0;
-  for (unsigned looked = 0; looked < kLookedAt && run_count_ < kRuns && claimed < goal && purge_cursor_ != 0; ++looked) {
+  for (unsigned left = kLookedAt; left != 0 && run_count_ < kRuns && claimed < goal && purge_cursor_ != 0; --left) {
     std::uint32_t const slab = --purge_cursor_;
     if (partial_word(slab) == 0) {
       purge_cursor_ = slab / 64 * 64;  // none of these 64 has a free block
@@ -104,7 +104,8 @@ std::size_t ClassPool::discard_claimed(unsigned runs) noexcept {
 std::size_t ClassPool::purge(std::size_t goal, bool depot_too) noexcept {
   std::size_t const idle_dirty = idle_dirty_bytes();
   if (most_slabs_ == 0 || (idle_dirty < os::page_size() && !depot_too)) return 0;
-  if (!depot_too && idle_dirty < fruitless_.load(std::memory_order_relaxed) + kLongestStep / 2) return 0;
+  std::size_t const fruitless = fruitless_.load(std::memory_order_relaxed);
+  if (!depot_too && fruitless != 0 && idle_dirty < fruitless + kLongestStep / 2) return 0;
   if (!(depot_too ? purging_.lock() : purging_.try_lock())) return 0;
   Rejected rejected;
   if (depot_too && depot_blocks_.load(std::memory_order_relaxed) != 0) {
@@ -175,12 +176,10 @@ std::size_t trim() noexcept {
   return purge_all(SIZE_MAX, true);
 }
 
-std::size_t settle(std::size_t keep) noexcept {
+void settle(std::size_t keep) noexcept {
   take_spares(true);
-  std::size_t discarded = 0;
   for (bool const depots_too : {false, true})
-    if (std::size_t const kept = kept_bytes(); kept > keep) discarded += purge_all(kept - keep, depots_too);
-  return discarded;
+    if (std::size_t const kept = kept_bytes(); kept > keep) purge_all(kept - keep, depots_too);
 }
 
 Totals totals() noexcept {

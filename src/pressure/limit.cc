@@ -228,7 +228,7 @@ bool group_folder(Mount const& mount, std::string_view group, char* folder, std:
 Reading read_limits(const char* root) noexcept {
   static Text groups, mounts, text;  // one reader at a time: the monitor's thread
   Reading best;
-  os::Resident const own_pages = os::resident_parts();
+  os::Resident const own_pages = os::resident();
   best.resident = own_pages.bytes;
   best.anonymous = own_pages.anonymous;
   groups.read(Path{}.add(root).add("/proc/thread-self/cgroup").c_str());

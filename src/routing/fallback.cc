@@ -152,7 +152,8 @@ void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
     return block;
   }
   // The OS has no addresses left for a mapping, as where a program lowered its own RLIMIT_AS; the region has.
-  return size + alignment < kMostOfMimallocs && alignment < kOwnAlignment && !ended ? from_mimalloc(size, alignment, zeroed) : nullptr;
+  if (size + alignment >= kMostOfMimallocs || alignment >= kOwnAlignment || ended) return nullptr;
+  return from_mimalloc(size, alignment, zeroed);
 }
 
 Owner owner_of(const void* block) noexcept {
@@ -163,6 +164,7 @@ Owner owner_of(const void* block) noexcept {
 }
 
 std::size_t keep_budget() noexcept { return std::max(std::size_t{8} << 20, live_bytes() / 8); }
+
 Owner release(void* block) noexcept {
   KeepErrno const keep;
   if (LiveBlocks* const record = record_of(block); record != nullptr) return release_to_mimalloc(block, *record);

@@ -30,7 +30,7 @@ class Mappings {
   void* resize(void* block, std::size_t size) noexcept;
   /// True where a block started at `p` and was among the last to be released.
   bool was_released(const void* p) noexcept;
-  /// True inside a live block, its start excepted. Slow for an address near the blocks: only for what is to be reported.
+  /// True inside a live block, its start excepted. Slow for an address near the blocks: only for what is reported.
   bool is_interior(const void* p) noexcept;
 
   /// Bytes of freed blocks that are kept. Approximate while threads run.

@@ -143,7 +143,8 @@ int mempool_mi_madvise(void* begin, std::size_t bytes, int advice) {
 }
 
 int mempool_mi_mprotect(void* begin, std::size_t bytes, int protection) {
-  if (protection == (PROT_READ | PROT_WRITE)) return os::commit({static_cast<char*>(begin), bytes}) ? 0 : (errno = ENOMEM, -1);
+  if (protection == (PROT_READ | PROT_WRITE))
+    return os::commit({static_cast<char*>(begin), bytes}) ? 0 : static_cast<int>(with_errno(-ENOMEM));
   return static_cast<int>(
       with_errno(os::system_call(SYS_mprotect, reinterpret_cast<long>(begin), static_cast<long>(bytes), protection)));
 }

@@ -52,9 +52,9 @@ TEST(Memory, what_is_discarded_reads_as_zero_and_leaves_the_resident_set) {
   Span const range = map(64 * kMiB, page_size());
   ASSERT_FALSE(range.empty());
   std::memset(range.begin, 1, range.bytes);
-  std::size_t const full = resident();
+  std::size_t const full = resident().bytes;
   ASSERT_TRUE(discard(range));
-  EXPECT_LT(resident(), full - 48 * kMiB);
+  EXPECT_LT(resident().bytes, full - 48 * kMiB);
   EXPECT_GE(peak_resident(), 64 * kMiB);
   EXPECT_TRUE(is_zero(range));
   unmap(range);

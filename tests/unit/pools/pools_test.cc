@@ -147,11 +147,11 @@ TEST(Pools, trimming_gives_back_pages_of_shuffled_frees_and_keeps_every_block_in
   std::vector<Filled> blocks;
   for (std::size_t i = 0; i < kBlocks; ++i) blocks.push_back(Filled::make(kBytes, static_cast<unsigned char>(i)));
   std::shuffle(blocks.begin(), blocks.end(), std::mt19937{3});
-  std::size_t const full = os::resident();
+  std::size_t const full = os::resident().bytes;
   constexpr std::size_t kKept = 50;
   for (std::size_t i = kKept; i < kBlocks; ++i) routing::release(blocks[i].at);
   pools::trim();
-  EXPECT_LT(os::resident(), full - kBlocks * kBytes / 2);
+  EXPECT_LT(os::resident().bytes, full - kBlocks * kBytes / 2);
   for (std::size_t i = 0; i < kKept; ++i) {
     EXPECT_TRUE(blocks[i].is_intact());
     routing::release(blocks[i].at);

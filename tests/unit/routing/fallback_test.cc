@@ -110,12 +110,12 @@ TEST_F(Fallback, memory_goes_back_to_the_system_after_a_trim) {
 #ifdef MEMPOOL_TEST_UNDER_TSAN
   GTEST_SKIP() << "ThreadSanitizer's shadow of a block stays resident";
 #endif
-  std::size_t const before = os::resident();
+  std::size_t const before = os::resident().bytes;
   std::vector<void*> blocks;
   for (int i = 0; i < 400; ++i) blocks.push_back(std::memset(allocate(500 * kKiB, 16, false), 1, 500 * kKiB));
   for (void* block : blocks) release(block);
   trim();
-  EXPECT_LT(os::resident(), before + 32 * kMiB);
+  EXPECT_LT(os::resident().bytes, before + 32 * kMiB);
 }
 
 TEST_F(Fallback, threads_that_free_each_others_blocks_find_the_contents_intact) {
