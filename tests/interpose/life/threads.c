@@ -1,0 +1,119 @@
+/* Threads: short ones, what they leave to destructors and to each other, one alone, the first that ends first. */
+#include "life.h"
+
+static void* one_block(void* unused) {
+  void* blocks[64];
+  (void)unused;
+  for (size_t i = 0; i < 64; ++i) blocks[i] = malloc(i == 0 ? 100000 : 16 + i * 47);
+  for (size_t i = 0; i < 64; ++i) free(blocks[i]);
+  return malloc(100);
+}
+void short_threads(void) {
+  long first = resident_kib(); /* touches pages of the C library's that no later look does */
+  for (int i = 1; i <= 100000; ++i) {
+    pthread_t thread;
+    void* left = NULL;
+    if (pthread_create(&thread, NULL, one_block, NULL)) fail("thread", i, errno);
+    pthread_join(thread, &left);
+    free(left);
+    if (i == 1000) first = resident_kib();
+  }
+  if (resident_kib() > first * 105 / 100) fail("resident KiB grew", first, resident_kib());
+}
+
+static pthread_key_t keys[40];
+static void late(void* value) {
+  free(value); /* the key is null already: what is set here is found by the next round */
+  free(malloc(500));
+  static __thread int again; /* one more round of destructors */
+  if (!again++) pthread_setspecific(keys[39], malloc(64));
+}
+static void* with_keys(void* unused) {
+  for (int i = 0; i < 40; ++i) pthread_setspecific(keys[i], malloc(100 + (size_t)i));
+  churn(2);
+  return NULL;
+}
+void destructors_that_allocate(void) {
+  for (int i = 0; i < 40; ++i) pthread_key_create(&keys[i], late);
+  long first = resident_kib(); /* touches pages of the C library's that no later look does */
+  for (int i = 0; i < 3000; ++i) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, with_keys, NULL);
+    pthread_join(thread, NULL);
+    if (i == 300) first = resident_kib();
+  }
+  if (resident_kib() > first + 2048) fail("resident KiB grew", first, resident_kib());
+}
+void no_keys_left(void) {
+  pthread_key_t key;
+  while (pthread_key_create(&key, NULL) == 0) {}
+  pthread_t threads[4];
+  stop = 1;
+  start_busy(threads, 4);
+  join_busy(threads, 4);
+  churn(10);
+}
+void small_stacks(void) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 16384);
+  for (int i = 0; i < 200; ++i) {
+    pthread_t thread;
+    void* left = NULL;
+    if (pthread_create(&thread, &attributes, one_block, NULL)) fail("thread", i, errno);
+    pthread_join(thread, &left);
+    free(left);
+  }
+}
+static void* free_from_below(void* list) {
+  for (void** p = list; p;) {
+    void** next = *p;
+    free(p);
+    p = next;
+  }
+  return NULL;
+}
+void freed_by_others(void) {
+  long first = resident_kib(); /* touches pages of the C library's that no later look does */
+  for (int round = 0; round < 60; ++round) {
+    void** list = NULL;
+    for (int i = 0; i < 30000; ++i) {
+      void** p = malloc(i % 1000 == 0 ? 50000 : 48);
+      *p = list;
+      list = p;
+    }
+    pthread_t thread;
+    pthread_create(&thread, NULL, free_from_below, list);
+    pthread_join(thread, NULL);
+    if (round == 10) first = resident_kib();
+  }
+  if (resident_kib() > first * 3 / 2 + 4096) fail("resident KiB grew", first, resident_kib());
+}
+
+void stays_single_threaded(void) {
+  churn(300);
+  const char* single = dlsym(RTLD_DEFAULT, "__libc_single_threaded");
+  if (single && !*single) fail("__libc_single_threaded", *single, 0);
+  if (unshare(CLONE_NEWUSER) != 0 && errno != EPERM && errno != ENOSPC) fail("unshare", errno, 0);
+}
+static void* outlives_main(void* unused) {
+  (void)unused;
+  usleep(300000);
+  churn(20);
+  puts("done");
+  return NULL;
+}
+void the_first_thread_ends_first(void) {
+  pthread_t other;
+  churn(20);
+  pthread_create(&other, NULL, outlives_main, NULL);
+  pthread_exit(NULL);
+}
+void setuid_returns(void) {
+  alarm(10);
+  pthread_t thread;
+  start_busy(&thread, 1);
+  usleep(100000); /* the monitor has had its chance to start */
+  if (setgid(65534) || setuid(65534)) fail("setuid", errno, 0);
+  join_busy(&thread, 1);
+}
