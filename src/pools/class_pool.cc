@@ -1,6 +1,7 @@
 #include "pools/class_pool.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/figures.hpp"
 #include "platform/fatal.hpp"
@@ -11,10 +12,12 @@ namespace mempool::pools {
 namespace {
 
 // The infos of a class's first slabs, the classes side by side, so that a small program touches few pages.
-constinit SlabInfo early[kEarlySlabs][SizeClass::kCount] = {};
-
-unsigned page_lg() noexcept { return static_cast<unsigned>(std::countr_zero(os::page_size())); }
-unsigned pages_per_slab() noexcept { return 1u << (kSlabLg - page_lg()); }
+constexpr auto kEarlyAt = [] {
+  std::array<std::size_t, SizeClass::kCount + 1> at{};
+  for (std::size_t i = 0; i < SizeClass::kCount; ++i) at[i + 1] = at[i] + info_bytes(SizeClass::at(i));
+  return at;
+}();
+alignas(SlabInfo) constinit char early[kEarlySlabs * kEarlyAt[SizeClass::kCount]] = {};
 
 void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
   // One writer at a time (the class's lock), so no locked instruction.
@@ -27,16 +30,20 @@ constinit ClassPool pool[SizeClass::kCount];
 
 void ClassPool::reset(SizeClass c, os::Span region, os::Span slab_table, std::uint64_t* partial_slabs) noexcept {
   class_ = c;
+  slab_lg_ = slab_lg(c);
+  grain_lg_ = grain_lg(c, static_cast<unsigned>(std::countr_zero(os::page_size())));
   region_ = region.begin;
-  most_slabs_ = static_cast<std::uint32_t>(region.bytes >> kSlabLg);
-  late_ = reinterpret_cast<SlabInfo*>(slab_table.begin);
+  most_slabs_ = static_cast<std::uint32_t>(region.bytes >> slab_lg(c));
+  late_ = slab_table.begin;
   partial_ = partial_slabs;
   blocks_prefix_.reset(region);
   table_prefix_.reset(slab_table);
 }
 
 SlabInfo& ClassPool::info(std::uint32_t slab) noexcept {
-  return slab < kEarlySlabs ? early[slab][class_.index()] : late_[slab - kEarlySlabs];
+  char* const at = slab < kEarlySlabs ? early + slab * kEarlyAt[SizeClass::kCount] + kEarlyAt[class_.index()]
+                                      : late_ + (slab - kEarlySlabs) * info_bytes(class_);
+  return *reinterpret_cast<SlabInfo*>(at);
 }
 
 std::uint64_t& ClassPool::partial_word(std::uint32_t slab) noexcept {
@@ -55,7 +62,7 @@ std::uint32_t ClassPool::lowest_partial() noexcept {
 bool ClassPool::carve_one() noexcept {
   std::uint32_t const slab = carved_.load(std::memory_order_relaxed);
   if (slab >= committed_slabs_.load(std::memory_order_acquire)) return false;
-  info(slab).carve(class_, pages_per_slab());
+  info(slab).carve(class_, 1u << (slab_lg_ - grain_lg_));
   partial_word(slab) |= std::uint64_t{1} << (slab % 64);
   carved_.store(slab + 1, std::memory_order_relaxed);
   lowest_ = std::min(lowest_, slab);
@@ -70,9 +77,9 @@ bool ClassPool::grow() noexcept {
   std::uint32_t const committed = committed_slabs_.load(std::memory_order_relaxed);
   if (carved < committed) return true;  // another thread grew it while this one waited
   if (carved >= most_slabs_) return false;
-  if (!blocks_prefix_.grow_to((std::size_t{carved} + 1) << kSlabLg)) return false;
-  auto const slabs = static_cast<std::uint32_t>(blocks_prefix_.committed() >> kSlabLg);
-  if (slabs > kEarlySlabs && !table_prefix_.grow_to((slabs - kEarlySlabs) * sizeof(SlabInfo))) return false;
+  if (!blocks_prefix_.grow_to((std::size_t{carved} + 1) << slab_lg_)) return false;
+  auto const slabs = static_cast<std::uint32_t>(blocks_prefix_.committed() >> slab_lg_);
+  if (slabs > kEarlySlabs && !table_prefix_.grow_to((slabs - kEarlySlabs) * info_bytes(class_))) return false;
   committed_slabs_.store(slabs, std::memory_order_release);
   return true;
 }
@@ -88,7 +95,7 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
       std::uint32_t const slab = lowest_partial();
       if (slab == carved_.load(std::memory_order_relaxed) && !(taken == 0 && carve_one())) break;
       SlabInfo& from = info(slab);
-      char* const base = region_ + (std::size_t{slab} << kSlabLg);
+      char* const base = region_ + (std::size_t{slab} << slab_lg_);
       for (unsigned word = 0; taken < want && from.free_blocks != 0; ++word) {
         while (from.free[word] != 0 && taken < want) {
           auto const block = word * 64 + static_cast<unsigned>(std::countr_zero(from.free[word]));
@@ -96,13 +103,13 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
           --from.free_blocks;
           std::size_t const offset = std::size_t{block} << class_.lg();
           out[want - ++taken] = base + offset;
-          if (from.clean_pages == 0) continue;
-          unsigned const first = static_cast<unsigned>(offset >> page_lg());
-          unsigned const last = static_cast<unsigned>((offset + class_.bytes() - 1) >> page_lg());
-          std::uint32_t const pages = ((2u << last) - 1) & ~((1u << first) - 1);
-          if (taken == 1) clean = (from.clean_pages & pages) == pages && class_.lg() >= page_lg();
-          dirtied += static_cast<std::intptr_t>(std::popcount(from.clean_pages & pages)) << page_lg();
-          from.clean_pages = static_cast<std::uint16_t>(from.clean_pages & ~pages);
+          if (from.clean_grains == 0) continue;
+          unsigned const first = static_cast<unsigned>(offset >> grain_lg_);
+          unsigned const last = static_cast<unsigned>((offset + class_.bytes() - 1) >> grain_lg_);
+          std::uint32_t const grains = ((2u << last) - 1) & ~((1u << first) - 1);
+          if (taken == 1) clean = (from.clean_grains & grains) == grains && class_.lg() >= grain_lg_;
+          dirtied += static_cast<std::intptr_t>(std::popcount(from.clean_grains & grains)) << grain_lg_;
+          from.clean_grains = static_cast<std::uint16_t>(from.clean_grains & ~grains);
         }
       }
       if (from.free_blocks == 0) partial_word(slab) &= ~(std::uint64_t{1} << (slab % 64));
@@ -139,8 +146,8 @@ Rejected ClassPool::give_locked(void* const* blocks, std::uint32_t n) noexcept {
   std::uint32_t given = 0;
   for (std::uint32_t i = 0; i < n; ++i) {
     std::size_t const offset = static_cast<std::size_t>(static_cast<char*>(blocks[i]) - region_);
-    auto const slab = static_cast<std::uint32_t>(offset >> kSlabLg);
-    auto const block = static_cast<unsigned>((offset & (kSlabBytes - 1)) >> class_.lg());
+    auto const slab = static_cast<std::uint32_t>(offset >> slab_lg_);
+    auto const block = static_cast<unsigned>((offset & ((std::size_t{1} << slab_lg_) - 1)) >> class_.lg());
     if (slab >= carved || info(slab).is_free(block)) {
       rejected = {blocks[i], slab < carved, 0};
       continue;
@@ -166,6 +173,15 @@ Rejected ClassPool::give(void* const* blocks, std::uint32_t n) noexcept {
   count(figures.taken_back[class_.index()], rejected.given);
   lock_.unlock();
   return rejected;
+}
+
+bool ClassPool::is_handed_out(const void* block) noexcept {
+  std::size_t const offset = static_cast<std::size_t>(static_cast<const char*>(block) - region_);
+  auto const slab = static_cast<std::uint32_t>(offset >> slab_lg_);
+  Guard const guard{lock_};
+  if (!guard) return true;
+  if (slab >= carved_.load(std::memory_order_relaxed)) return false;
+  return !info(slab).is_free(static_cast<unsigned>((offset & ((std::size_t{1} << slab_lg_) - 1)) >> class_.lg()));
 }
 
 Magazine* ClassPool::exchange_for_full(Magazine* empty) noexcept {
@@ -250,7 +266,7 @@ std::size_t kept_bytes() noexcept {
 }
 
 std::size_t keep_budget() noexcept {
-  return std::max(std::size_t{8} << 20, totals().live_bytes / 8);
+  return std::max(kLeastBudget, totals().live_bytes / 8);
 }
 
 }  // namespace mempool::pools

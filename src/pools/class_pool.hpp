@@ -55,6 +55,11 @@ class ClassPool {
   /// passed to madvise.
   std::size_t purge(std::size_t goal, bool depot_too) noexcept;
 
+  /// Whether the block, in the region, is handed out: exact where no thread caches the class.
+  bool is_handed_out(const void* block) noexcept;
+  /// What a thread does that gave a large block back: discards what is kept beyond the budget, kLongestStep at most.
+  void keep_within_budget() noexcept;
+
   std::size_t depot_bytes() const noexcept { return depot_blocks_.load(std::memory_order_relaxed) << class_.lg(); }
   std::size_t idle_dirty_bytes() const noexcept {
     std::intptr_t const n = idle_dirty_.load(std::memory_order_relaxed);
@@ -68,7 +73,7 @@ class ClassPool {
  private:
   struct Run {
     std::uint32_t slab;
-    std::uint32_t pages;
+    std::uint32_t grains;
   };
   static constexpr unsigned kRuns = 32;
 
@@ -90,7 +95,8 @@ class ClassPool {
   std::atomic<std::uint32_t> carved_{0};
   std::atomic<std::uint32_t> committed_slabs_{0};  // written under growth_
   std::uint32_t lowest_ = 0;           // no slab below this one has a free block
-  SlabInfo* late_ = nullptr;
+  unsigned slab_lg_ = 0, grain_lg_ = 0;
+  char* late_ = nullptr;  // the infos past the early ones
   std::uint64_t* partial_ = nullptr;  // bit per slab: it has a free block; words of all classes interleaved
   Magazine* full_ = nullptr;
   Magazine* empty_ = nullptr;

@@ -25,8 +25,11 @@ struct Totals {
 };
 Totals totals() noexcept;
 
+/// What each heap may keep without use, however little is live. docs/decisions/0003-a-small-budget.md.
+inline constexpr std::size_t kLeastBudget = std::size_t{2} << 20;
+
 /// Bytes kept without use, all classes together (depots and idle dirty pages), and what may be kept:
-/// max(8 MiB, an eighth of the live heap).
+/// max(kLeastBudget, an eighth of the live heap).
 std::size_t kept_bytes() noexcept;
 std::size_t keep_budget() noexcept;
 

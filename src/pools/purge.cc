@@ -18,11 +18,9 @@ namespace {
 /// Slabs looked at, or groups of 64 passed over, while the class's lock is held: some microseconds.
 constexpr unsigned kLookedAt = 256;
 
-unsigned page_lg() noexcept { return static_cast<unsigned>(std::countr_zero(os::page_size())); }
-
 }  // namespace
 
-/// Withholds idle dirty pages of up to kRuns slabs, from the highest address down: first fit fills from below,
+/// Withholds idle dirty grains of up to kRuns slabs, from the highest address down: first fit fills from below,
 /// so the end is what stays idle. Called under lock_.
 unsigned ClassPool::claim_idle_runs(std::size_t goal) noexcept {
   std::size_t claimed = 0;
@@ -34,19 +32,19 @@ unsigned ClassPool::claim_idle_runs(std::size_t goal) noexcept {
     }
     SlabInfo& of = info(slab);
     if ((static_cast<std::size_t>(of.free_blocks) << class_.lg()) < os::page_size()) continue;
-    std::uint32_t const pages = of.idle_pages(class_, page_lg()) & ~std::uint32_t{of.clean_pages};
-    if (pages == 0) continue;
-    of.withhold(class_, pages, page_lg());
+    std::uint32_t const grains = of.idle_grains(class_, grain_lg_) & ~std::uint32_t{of.clean_grains};
+    if (grains == 0) continue;
+    of.withhold(class_, grains, grain_lg_);
     if (of.free_blocks == 0) partial_word(slab) &= ~(std::uint64_t{1} << (slab % 64));
-    runs_[run_count_++] = {slab, pages};
-    claimed += static_cast<std::size_t>(std::popcount(pages)) << page_lg();
+    runs_[run_count_++] = {slab, grains};
+    claimed += static_cast<std::size_t>(std::popcount(grains)) << grain_lg_;
   }
   return run_count_;
 }
 
 SlabInfo& ClassPool::offer_again(Run const& run) noexcept {
   SlabInfo& of = info(run.slab);
-  of.offer(class_, run.pages, page_lg());
+  of.offer(class_, run.grains, grain_lg_);
   partial_word(run.slab) |= std::uint64_t{1} << (run.slab % 64);
   lowest_ = std::min(lowest_, run.slab);
   return of;
@@ -67,11 +65,11 @@ std::size_t ClassPool::discard_claimed(unsigned runs) noexcept {
   };
   // Runs were claimed from high to low, so walking back visits rising addresses and neighbours join.
   for (unsigned i = runs; i-- > 0;) {
-    char* const base = region_ + (std::size_t{runs_[i].slab} << kSlabLg);
-    for (std::uint32_t rest = runs_[i].pages; rest != 0;) {
+    char* const base = region_ + (std::size_t{runs_[i].slab} << slab_lg_);
+    for (std::uint32_t rest = runs_[i].grains; rest != 0;) {
       auto const first = static_cast<unsigned>(std::countr_zero(rest));
       auto const length = static_cast<unsigned>(std::countr_one(rest >> first));
-      os::Span const run{base + (std::size_t{first} << page_lg()), std::size_t{length} << page_lg()};
+      os::Span const run{base + (std::size_t{first} << grain_lg_), std::size_t{length} << grain_lg_};
       rest &= ~(((length == 32 ? 0u : 1u << length) - 1) << first);
       if (!pending.empty() && pending.end() == run.begin) {
         pending.bytes += run.bytes;
@@ -89,8 +87,8 @@ std::size_t ClassPool::discard_claimed(unsigned runs) noexcept {
   for (unsigned i = 0; i < runs; ++i) {
     SlabInfo& of = offer_again(runs_[i]);
     if ((refused >> i & 1) == 0) {
-      of.clean_pages = static_cast<std::uint16_t>(of.clean_pages | runs_[i].pages);
-      cleaned += static_cast<std::intptr_t>(std::popcount(runs_[i].pages)) << page_lg();
+      of.clean_grains = static_cast<std::uint16_t>(of.clean_grains | runs_[i].grains);
+      cleaned += static_cast<std::intptr_t>(std::popcount(runs_[i].grains)) << grain_lg_;
     }
   }
   run_count_ = 0;
@@ -137,6 +135,12 @@ std::size_t ClassPool::purge(std::size_t goal, bool depot_too) noexcept {
   if (rejected.block != nullptr)
     misuse(rejected.was_free ? Fault::double_free : Fault::invalid_free, rejected.block, class_.bytes());
   return discarded;
+}
+
+void ClassPool::keep_within_budget() noexcept {
+  std::size_t const kept = kept_bytes();
+  if (kept <= keep_budget()) return;
+  purge(std::min(kept - keep_budget(), kLongestStep), false);
 }
 
 void ClassPool::fork_prepare() noexcept {

@@ -108,7 +108,7 @@ bool attach() noexcept {
     record->next = records.newest.load(std::memory_order_relaxed);
     records.newest.store(record, std::memory_order_release);
   }
-  for (std::size_t i = 0; i < SizeClass::kCount; ++i) record->batch_lg[i] = first_batch_lg(SizeClass::at(i));
+  for (std::size_t i = 0; i < SizeClass::kCached; ++i) record->batch_lg[i] = first_batch_lg(SizeClass::at(i));
   record->owner.store(&cache, std::memory_order_relaxed);
   cache.record = record;
   return true;
@@ -116,6 +116,10 @@ bool attach() noexcept {
 
 void* refill(SizeClass c, bool* zeroed) noexcept {
   if (zeroed != nullptr) *zeroed = false;
+  if (!c.is_cached()) {
+    attach();  // the thread is counted, whatever it asks for
+    return take_one(c, zeroed);
+  }
   MissPath const path;
   if (!path) return take_one(c, zeroed);
   ClassPool& shared = pool[c.index()];
@@ -144,8 +148,12 @@ void* refill(SizeClass c, bool* zeroed) noexcept {
 }
 
 void overflow(SizeClass c, void* block) noexcept {
-  MissPath const path;
   ClassPool& shared = pool[c.index()];
+  if (!c.is_cached()) {
+    report(shared.give(&block, 1), c);
+    return shared.keep_within_budget();
+  }
+  MissPath const path;
   if (!path) return report(shared.give(&block, 1), c);
   std::atomic<Magazine*>& slot = cache.record->spare[c.index()];
 
@@ -173,7 +181,7 @@ void thread_exit() noexcept {
   pressure::thread_detached();
   Record* const record = cache.record;
   if (record == nullptr) return;
-  for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
+  for (std::size_t i = 0; i < SizeClass::kCached; ++i) {
     if (Magazine* const loaded = unload(SizeClass::at(i)); loaded != nullptr) pool[i].leave(loaded);
     Magazine* const spare = record->spare[i].exchange(nullptr, std::memory_order_acquire);
     if (spare != nullptr) pool[i].leave(spare);
@@ -190,7 +198,7 @@ void take_spares(bool of_idle_threads) noexcept {
       record->misses_seen = misses;
       if (!is_idle) continue;
     }
-    for (std::size_t i = 0; i < SizeClass::kCount; ++i)
+    for (std::size_t i = 0; i < SizeClass::kCached; ++i)
       if (Magazine* const spare = record->spare[i].exchange(nullptr, std::memory_order_acq_rel); spare != nullptr)
         pool[i].leave(spare);
   }
@@ -217,7 +225,7 @@ void fork_child() noexcept {
   // its head and writing it.
   for (Record* record = records.newest.load(std::memory_order_relaxed); record != nullptr; record = record->next) {
     if (record == cache.record || record->owner.load(std::memory_order_relaxed) == nullptr) continue;
-    for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
+    for (std::size_t i = 0; i < SizeClass::kCached; ++i) {
       Magazine* const spare = record->spare[i].exchange(nullptr, std::memory_order_acquire);
       if (spare != nullptr) pool[i].leave(spare);
       Magazine const* const left = record->loaded[i].exchange(nullptr, std::memory_order_relaxed);

@@ -13,13 +13,13 @@
 namespace mempool::pools {
 
 struct Record {
-  std::atomic<Magazine*> spare[SizeClass::kCount];
-  std::atomic<Magazine*> loaded[SizeClass::kCount];  // for the fork child: what a vanished thread had
+  std::atomic<Magazine*> spare[SizeClass::kCached];
+  std::atomic<Magazine*> loaded[SizeClass::kCached];  // for the fork child: what a vanished thread had
   std::atomic<ThreadCache*> owner;  // nullptr: free for the next thread
   Record* next;                     // all records, in order of their making, newest first
   std::atomic<std::uint32_t> misses;  // of the owner: it moves while the thread does something
   std::uint32_t misses_seen;          // the monitor's
-  std::uint8_t batch_lg[SizeClass::kCount];  // the next refill from a slab takes 1 << batch_lg blocks
+  std::uint8_t batch_lg[SizeClass::kCached];  // the next refill from a slab takes 1 << batch_lg blocks
 };
 
 struct Records {

@@ -1,6 +1,6 @@
 // The one reservation: a region per class, their tables, metadata, and mimalloc's part.
 //
-//   | class 0 | class 1 | ... | class 11 | slab tables | partial bits | metadata | mimalloc |
+//   | class 0 | class 1 | ... | class 14 | slab tables | partial bits | metadata | mimalloc |
 //
 // Addresses only: nothing is charged before it is committed. Where addresses are scarce (RLIMIT_AS, a narrow
 // address space) the regions shrink, and below a GiB of addresses nothing is pooled: nobody may fail to start
@@ -68,7 +68,7 @@ void start(bool use_pools, std::size_t fallback_bytes, os::Span& for_fallback) n
     // Unlimited, mimalloc has as much as the pools together; where addresses are scarce it maps for itself.
     std::size_t const most = room == SIZE_MAX ? SIZE_MAX : room / 4;
     plan = plan_for(lg, room == SIZE_MAX ? std::min(fallback_bytes, std::size_t{16} << lg) : 0);
-    std::size_t const alignment = room == SIZE_MAX ? kAlignment : std::size_t{1} << kSlabLg;
+    std::size_t const alignment = room == SIZE_MAX ? kAlignment : SizeClass::kMaxBytes;
     if (plan.total() + alignment > most) continue;
     whole = os::reserve(plan.total(), alignment);
     if (!whole.empty()) break;
@@ -88,14 +88,15 @@ void start(bool use_pools, std::size_t fallback_bytes, os::Span& for_fallback) n
   metadata.reset(storage);
   std::size_t const region = std::size_t{1} << lg;
   for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
-    std::size_t const skew = i * skew_slabs(region >> kSlabLg) << kSlabLg;
+    // A large block's own alignment leaves no room for it, and its lines are many.
+    std::size_t const skew = SizeClass::at(i).is_cached() ? i * skew_slabs(region >> kSlabLg) << kSlabLg : 0;
     pool[i].reset(SizeClass::at(i), {whole.begin + i * region + skew, region - skew},
                   {tables.begin + i * plan.table, plan.table}, reinterpret_cast<std::uint64_t*>(partial.begin));
   }
   at = reinterpret_cast<char*>(round_up(reinterpret_cast<std::uintptr_t>(at), kAlignment));
   if (plan.fallback != 0 && at < whole.end())
     for_fallback = {at, round_down(static_cast<std::size_t>(whole.end() - at), kAlignment)};
-  layout = {reinterpret_cast<std::uintptr_t>(whole.begin), plan.regions, lg};
+  layout = {reinterpret_cast<std::uintptr_t>(whole.begin), std::size_t{SizeClass::kCached} << lg, plan.regions, lg};
 }
 
 }  // namespace mempool::pools

@@ -26,9 +26,9 @@ struct Magazine {
 struct ThreadCache {
   // The loaded magazine of each class. Three arrays, not an array of three: a class index scales an address then, and a
   // hit takes three instructions less.
-  void** head[SizeClass::kCount];   // one past the top block
-  void** empty[SizeClass::kCount];  // malloc misses here
-  void** full[SizeClass::kCount];   // free misses here
+  void** head[SizeClass::kCached];   // one past the top block
+  void** empty[SizeClass::kCached];  // malloc misses here
+  void** full[SizeClass::kCached];   // free misses here
   Record* record;      // nullptr: not attached
   std::uint8_t depth;  // slow paths of this thread that are under way; > 1 in a signal handler that interrupted one
   bool joined;         // the thread is counted, and its exit calls us
@@ -42,6 +42,7 @@ struct ThreadCache {
 /// Where the pools lie. All zero until start, and for good where the pools are off: no pointer is pooled then.
 struct Layout {
   std::uintptr_t base;
+  std::size_t cached_span;  // the regions of the classes that threads cache come first
   std::size_t span;
   unsigned region_lg;  // a class's region is 1 << region_lg bytes: the class of an address is a shift
 };
@@ -65,7 +66,7 @@ inline bool is_block_start(const void* p, SizeClass c) noexcept {
 /// malloc's hit: a block that holds `size` bytes, or what `cold(size)` returns.
 template <void* (*cold)(std::size_t)>
 [[gnu::always_inline]] inline void* allocate(std::size_t size) noexcept(noexcept(cold(size))) {
-  if (size > kMaxPooled) [[unlikely]] return cold(size);
+  if (size > kMaxCached) [[unlikely]] return cold(size);
   std::size_t const index = kClassOf[(size + 15) / 16];
   void** const head = cache.head[index];
   if (head == cache.empty[index]) [[unlikely]] return cold(size);
@@ -73,11 +74,11 @@ template <void* (*cold)(std::size_t)>
   return head[-1];
 }
 
-/// free's hit. `cold` gets nullptr, what is not pooled, misuse, and the push that finds its magazine full.
+/// free's hit. `cold` gets nullptr, what no thread caches, misuse, and the push that finds its magazine full.
 template <void (*cold)(void*)>
 [[gnu::always_inline]] inline void release(void* block) noexcept {
   std::uintptr_t const offset = reinterpret_cast<std::uintptr_t>(block) - layout.base;
-  if (offset >= layout.span) [[unlikely]] return cold(block);
+  if (offset >= layout.cached_span) [[unlikely]] return cold(block);
   std::size_t const index = offset >> layout.region_lg;
   if ((offset & kBlockMask[index]) != 0) [[unlikely]] return cold(block);  // interior: never a block
   void** const head = cache.head[index];

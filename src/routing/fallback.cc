@@ -9,6 +9,7 @@
 
 #include "base/figures.hpp"
 #include "platform/lock.hpp"
+#include "pools/pools.hpp"
 #include "pressure/account.hpp"
 #include "routing/gate.hpp"
 #include "routing/live_blocks.hpp"
@@ -163,7 +164,7 @@ Owner owner_of(const void* block) noexcept {
   return stale_or_foreign(block);
 }
 
-std::size_t keep_budget() noexcept { return std::max(std::size_t{8} << 20, live_bytes() / 8); }
+std::size_t keep_budget() noexcept { return std::max(pools::kLeastBudget, live_bytes() / 8); }
 
 Owner release(void* block) noexcept {
   KeepErrno const keep;

@@ -46,8 +46,8 @@ void* resize(void* block, std::size_t size) noexcept;
 void trim() noexcept;
 /// The monitor's housekeeping: unmaps freed mappings until at most `keep` bytes of them are kept.
 void settle(std::size_t keep) noexcept;
-/// Bytes of freed mappings that are kept for the next blocks, and what may be: as the pools have it, max(8 MiB, an
-/// eighth of what is live here).
+/// Bytes of freed mappings that are kept for the next blocks, and what may be: as the pools have it,
+/// max(pools::kLeastBudget, an eighth of what is live here).
 std::size_t kept_bytes() noexcept;
 std::size_t keep_budget() noexcept;
 /// The calling thread ends: mimalloc's own thread exit, inside the gate.

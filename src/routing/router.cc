@@ -95,7 +95,7 @@ void* moved_or_kept(void* moved, void* block, std::size_t size, std::size_t old_
 
 void* resize_pooled(void* block, std::size_t size) noexcept {
   SizeClass const c = pools::class_of(block);
-  if (!pools::is_block_start(block, c)) {
+  if (!pools::is_block_start(block, c) || (!c.is_cached() && !pools::pool[c.index()].is_handed_out(block))) {
     misuse(Fault::invalid_realloc, block, c.bytes());
     return out_of_memory();
   }
@@ -137,6 +137,7 @@ void release(void* block) noexcept {
   if (pools::is_pooled(block)) {
     SizeClass const c = pools::class_of(block);
     if (!pools::is_block_start(block, c)) return misuse(Fault::invalid_free, block, c.bytes());
+    if (!c.is_cached()) return pools::overflow(c, block);
     void** const head = pools::cache.head[c.index()];
     if (head != pools::cache.empty[c.index()] && head[-1] == block) return misuse(Fault::double_free, block, c.bytes());
     return pools::overflow(c, block);
@@ -155,15 +156,13 @@ void release(void* block) noexcept {
 void* allocate_zeroed(std::size_t count, std::size_t size) noexcept {
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes) || bytes > kMostBytes) return out_of_memory();
-  if (bytes <= pools::kMaxPooled) [[likely]] {
-    SizeClass const c = SizeClass::at(pools::kClassOf[(bytes + 15) / 16]);
-    if (void* const block = pools::pop(c.index()); block != nullptr) [[likely]] return std::memset(block, 0, bytes);
-    start();
-    if (is_off()) [[unlikely]] return libc_heap::allocate_zeroed(count, size);
-    return allocate_in_class(c, bytes, 16, true);
+  if (bytes <= pools::kMaxCached) [[likely]] {
+    std::size_t const index = pools::kClassOf[(bytes + 15) / 16];
+    if (void* const block = pools::pop(index); block != nullptr) [[likely]] return std::memset(block, 0, bytes);
   }
   start();
   if (is_off()) [[unlikely]] return libc_heap::allocate_zeroed(count, size);
+  if (bytes <= pools::kMaxPooled) return allocate_in_class(SizeClass::holding(bytes), bytes, 16, true);
   return from_fallback(bytes, 16, true);
 }
 
@@ -192,7 +191,8 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept {
   if (bytes <= pools::kMaxPooled) {
     if (pools::layout.span != 0) {
       SizeClass const c = SizeClass::holding(bytes);
-      if (void* const block = pools::pop(c.index()); block != nullptr) return block;
+      if (c.is_cached())
+        if (void* const block = pools::pop(c.index()); block != nullptr) return block;
       return allocate_in_class(c, size, alignment, false);
     }
     count_small_fallback();
