@@ -96,10 +96,14 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
       if (slab == carved_.load(std::memory_order_relaxed) && !(taken == 0 && carve_one())) break;
       SlabInfo& from = info(slab);
       char* const base = region_ + (std::size_t{slab} << slab_lg_);
+      // Whole cache lines first, so that threads come to share few; a single block is no reason to break into one.
+      bool whole_lines = class_.lg() < kLineLg && want != 1;
       for (unsigned word = 0; taken < want && from.free_blocks != 0; ++word) {
-        while (from.free[word] != 0 && taken < want) {
-          auto const block = word * 64 + static_cast<unsigned>(std::countr_zero(from.free[word]));
-          from.free[word] &= from.free[word] - 1;
+        if (word * 64 >= blocks_per_slab(class_)) whole_lines = (word = 0) != 0;
+        for (std::uint64_t bits = whole_lines ? from.free_in_whole_lines(class_, word) : from.free[word];
+             bits != 0 && taken < want; bits &= bits - 1) {
+          auto const block = word * 64 + static_cast<unsigned>(std::countr_zero(bits));
+          from.free[word] &= ~(bits & -bits);
           --from.free_blocks;
           std::size_t const offset = std::size_t{block} << class_.lg();
           out[want - ++taken] = base + offset;

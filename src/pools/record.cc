@@ -159,6 +159,9 @@ void overflow(SizeClass c, void* block) noexcept {
 
   Magazine* const full = unload(c);
   Magazine* spare = slot.exchange(nullptr, std::memory_order_acquire);
+  // A thread's first free of a small class is of another thread's block: what shares its line may be in use there. It
+  // goes back to its slab, so that this thread is not given the same line for its own.
+  bool const shares_a_line = full == nullptr && spare == nullptr && c.lg() < kLineLg;
   if (spare != nullptr && (full == nullptr || spare->count == 0)) {
     load(c, spare);
     slot.store(full, std::memory_order_release);
@@ -171,7 +174,7 @@ void overflow(SizeClass c, void* block) noexcept {
     return report(shared.give(&block, 1), c);
   }
   void**& head = cache.head[c.index()];
-  if (head == cache.full[c.index()]) return report(shared.give(&block, 1), c);
+  if (shares_a_line || head == cache.full[c.index()]) return report(shared.give(&block, 1), c);
   *head++ = block;
 }
 

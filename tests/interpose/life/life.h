@@ -40,6 +40,7 @@ void expect_child(pid_t child);
 
 #define SCENES(X) \
   X(short_threads) X(destructors_that_allocate) X(no_keys_left) X(small_stacks) X(freed_by_others) \
+  X(no_line_is_shared) \
   X(one_block_size_after_the_other) X(shuffled_frees_leave_little) X(forks_from_busy_threads) \
   X(handlers_that_allocate) X(handlers_registered_before_ours) X(the_first_thread_ends_first) \
   X(an_aligned_small_block_is_aligned_to_16) X(forks_in_signal_handlers) X(spawned_children) \

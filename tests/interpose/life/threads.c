@@ -65,6 +65,31 @@ void small_stacks(void) {
     free(left);
   }
 }
+enum { kNeighbours = 1000 };
+static char* in_use[kNeighbours];
+static size_t in_use_bytes;
+static void* work_beside_them(void* handed_over) {
+  static char* own[kNeighbours];
+  free(handed_over); /* the other blocks of its cache line are in use */
+  for (size_t i = 0; i < kNeighbours; ++i) own[i] = malloc(in_use_bytes);
+  for (size_t i = 0; i < kNeighbours; ++i)
+    for (size_t k = 0; k < kNeighbours; ++k)
+      if ((uintptr_t)own[i] / 64 == (uintptr_t)in_use[k] / 64) fail("one cache line for two threads", (long)i, (long)k);
+  for (size_t i = 0; i < kNeighbours; ++i) free(own[i]);
+  return NULL;
+}
+void no_line_is_shared(void) {
+  for (in_use_bytes = 16; in_use_bytes <= 32; in_use_bytes *= 2) {
+    for (size_t i = 0; i < kNeighbours; ++i) in_use[i] = malloc(in_use_bytes);
+    char* handed_over = in_use[kNeighbours / 2];
+    in_use[kNeighbours / 2] = NULL;
+    pthread_t thread;
+    pthread_create(&thread, NULL, work_beside_them, handed_over);
+    pthread_join(thread, NULL);
+    for (size_t i = 0; i < kNeighbours; ++i) free(in_use[i]);
+  }
+}
+
 static void* free_from_below(void* list) {
   for (void** p = list; p;) {
     void** next = *p;
