@@ -19,17 +19,17 @@ namespace routing = mempool::routing;
 
 namespace {
 
-constexpr bool is_power_of_two(std::size_t n) noexcept { return n != 0 && (n & (n - 1)) == 0; }
-
-void* invalid_argument() noexcept {
-  errno = EINVAL;
-  return nullptr;
-}
-
 /// memalign's old contract: an alignment that is no power of two is rounded up to one.
 void* aligned_to_next_power(std::size_t alignment, std::size_t size) noexcept {
-  if (alignment > SIZE_MAX / 2 + 1) return invalid_argument();
+  if (alignment > SIZE_MAX / 2 + 1) return routing::allocate_aligned(0, size);  // refused
   return routing::allocate_aligned(alignment <= 16 ? 16 : std::bit_ceil(alignment), size);
+}
+
+[[gnu::noinline]] void* aligned_with_errno_kept(std::size_t alignment, std::size_t size) noexcept {
+  int const saved = errno;
+  void* const block = routing::cold::allocate_aligned(alignment, size);
+  errno = saved;
+  return block;
 }
 
 }  // namespace
@@ -47,15 +47,15 @@ MEMPOOL_EXPORT void* memalign(std::size_t alignment, std::size_t size) noexcept 
 
 /// C17's rule, which glibc enforces since 2.38: the alignment is a power of two. The size may be any.
 MEMPOOL_EXPORT void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
-  return is_power_of_two(alignment) ? routing::allocate_aligned(alignment, size) : invalid_argument();
+  return routing::allocate_aligned(alignment, size);
 }
 
 /// The error is the return value: errno and *result stay as they were.
 MEMPOOL_EXPORT int posix_memalign(void** result, std::size_t alignment, std::size_t size) noexcept {
-  if (alignment % sizeof(void*) != 0 || !is_power_of_two(alignment)) return EINVAL;
-  int const saved = errno;
-  void* const block = routing::allocate_aligned(alignment, size);
-  errno = saved;
+  if (alignment < sizeof(void*) || !mempool::is_power_of_two(alignment)) return EINVAL;
+  void* const block = mempool::pools::allocate(size < alignment ? alignment : size, [alignment, size]() noexcept {
+    return aligned_with_errno_kept(alignment, size);
+  });
   if (block == nullptr) return ENOMEM;
   *result = block;
   return 0;

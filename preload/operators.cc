@@ -41,7 +41,7 @@ bool can_throw() noexcept {
 }
 
 void* allocate_once(std::size_t size, std::size_t alignment) noexcept {
-  return alignment == 0 ? routing::cold::allocate(size) : routing::allocate_aligned(alignment, size);
+  return alignment == 0 ? routing::cold::allocate(size) : routing::cold::allocate_aligned(alignment, size);
 }
 
 /// Asks the new_handler until there is memory, or throws: [new.delete.single].
@@ -66,21 +66,34 @@ void* allocate_or_null(std::size_t size, std::size_t alignment) {
   }
 }
 
-// The cold twins: what the hot path tail-calls after a miss.
-[[gnu::noinline, gnu::cold]] void* new_cold(std::size_t size) { return allocate_or_throw(size, 0); }
-[[gnu::noinline, gnu::cold]] void* new_cold_nothrow(std::size_t size) { return allocate_or_null(size, 0); }
+// The cold twins: what the hot path tail-calls after a miss. Alignment 0 is that of the plain forms.
+[[gnu::noinline]] void* new_cold(std::size_t size, std::size_t alignment) {
+  return allocate_or_throw(size, alignment);
+}
+[[gnu::noinline]] void* new_cold_nothrow(std::size_t size, std::size_t alignment) {
+  return allocate_or_null(size, alignment);
+}
+
+/// A pooled block is aligned to its own size, so an over-aligned request is an ordinary larger one.
+template <void* (*cold)(std::size_t, std::size_t)>
+[[gnu::always_inline]] inline void* allocate(std::size_t size, std::size_t alignment) {
+  return mempool::pools::allocate(size < alignment ? alignment : size,
+                                  [size, alignment] { return cold(size, alignment); });
+}
 
 }  // namespace
 
 #define MEMPOOL_NEW(name) \
-  MEMPOOL_EXPORT void* name(std::size_t size) { return mempool::pools::allocate<new_cold>(size); }
+  MEMPOOL_EXPORT void* name(std::size_t size) { return allocate<new_cold>(size, 0); }
 #define MEMPOOL_NEW_NOTHROW(name) \
-  MEMPOOL_EXPORT void* name(std::size_t size, const void*) { return mempool::pools::allocate<new_cold_nothrow>(size); }
+  MEMPOOL_EXPORT void* name(std::size_t size, const void*) { return allocate<new_cold_nothrow>(size, 0); }
 #define MEMPOOL_NEW_ALIGNED(name) \
-  MEMPOOL_EXPORT void* name(std::size_t size, std::size_t alignment) { return allocate_or_throw(size, alignment); }
-#define MEMPOOL_NEW_ALIGNED_NOTHROW(name)                                                      \
-  MEMPOOL_EXPORT void* name(std::size_t size, std::size_t alignment, const void*) {            \
-    return allocate_or_null(size, alignment);                                                  \
+  MEMPOOL_EXPORT void* name(std::size_t size, std::size_t alignment) { \
+    return allocate<new_cold>(size, alignment);                        \
+  }
+#define MEMPOOL_NEW_ALIGNED_NOTHROW(name)                                           \
+  MEMPOOL_EXPORT void* name(std::size_t size, std::size_t alignment, const void*) { \
+    return allocate<new_cold_nothrow>(size, alignment);                             \
   }
 
 MEMPOOL_NEW(_Znwm)

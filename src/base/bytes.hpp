@@ -20,6 +20,9 @@ struct Bytes {
 constexpr std::size_t round_up(std::size_t n, std::size_t unit) noexcept { return (n + unit - 1) & ~(unit - 1); }
 constexpr std::size_t round_down(std::size_t n, std::size_t unit) noexcept { return n & ~(unit - 1); }
 
+/// n - 1 differs from a power of two in more bits than it has: one comparison, and 0 is none.
+constexpr bool is_power_of_two(std::size_t n) noexcept { return (n ^ (n - 1)) > n - 1; }
+
 inline namespace literals {
 constexpr Bytes operator""_B(unsigned long long n) noexcept { return {static_cast<std::size_t>(n)}; }
 constexpr Bytes operator""_KiB(unsigned long long n) noexcept { return {static_cast<std::size_t>(n) << 10}; }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "pools/size_class.hpp"
 
@@ -63,15 +64,40 @@ inline bool is_block_start(const void* p, SizeClass c) noexcept {
   return (reinterpret_cast<std::uintptr_t>(p) & kBlockMask[c.index()]) == 0;
 }
 
-/// malloc's hit: a block that holds `size` bytes, or what `cold(size)` returns.
-template <void* (*cold)(std::size_t)>
-[[gnu::always_inline]] inline void* allocate(std::size_t size) noexcept(noexcept(cold(size))) {
-  if (size > kMaxCached) [[unlikely]] return cold(size);
+/// A hit: takes a block that holds `size` bytes and returns `hit(block, its class's index)`; else returns `cold()`.
+template <class Hit, class Cold>
+[[gnu::always_inline]] inline void* take(std::size_t size, Hit hit, Cold cold) noexcept(noexcept(cold())) {
+  if (size > kMaxCached) [[unlikely]] return cold();
   std::size_t const index = kClassOf[(size + 15) / 16];
   void** const head = cache.head[index];
-  if (head == cache.empty[index]) [[unlikely]] return cold(size);
+  if (head == cache.empty[index]) [[unlikely]] return cold();
   cache.head[index] = head - 1;
-  return head[-1];
+  return hit(head[-1], index);
+}
+
+/// malloc's hit: a block that holds `size` bytes, or what `cold()` returns.
+template <class Cold>
+[[gnu::always_inline]] inline void* allocate(std::size_t size, Cold cold) noexcept(noexcept(cold())) {
+  return take(size, [](void* block, std::size_t) noexcept { return block; }, cold);
+}
+
+/// What calloc's hit zeroes itself: memset would be a call, and more instructions.
+inline constexpr std::size_t kMostZeroedInline = 64;
+
+/// calloc's hit, for a size that is zeroed inline: the whole block, without a branch. In a smaller block the masked
+/// stores fall on each other.
+template <class Cold>
+[[gnu::always_inline]] inline void* allocate_zeroed(std::size_t size, Cold cold) noexcept {
+  auto const zeroed = [](void* block, std::size_t index) noexcept {
+    char* const bytes = static_cast<char*>(block);
+    std::size_t const mask = kBlockMask[index];
+    std::memset(bytes, 0, 16);
+    std::memset(bytes + (16 & mask), 0, 16);
+    std::memset(bytes + (32 & mask), 0, 16);
+    std::memset(bytes + (48 & mask), 0, 16);
+    return block;
+  };
+  return take(size, zeroed, cold);
 }
 
 /// free's hit. `cold` gets nullptr, what no thread caches, misuse, and the push that finds its magazine full.
@@ -86,6 +112,34 @@ template <void (*cold)(void*)>
   if (head[-1] == block) [[unlikely]] return cold(block);  // free(p); free(p)
   *head = block;
   cache.head[index] = head + 1;
+}
+
+/// What realloc leaves where it is: the request fits, and the block is not two classes too large for it, so that a
+/// vector which shrinks and grows again does not move each time. Never true of size 0, which wraps to the largest.
+inline bool stays(std::size_t size, std::size_t block_mask) noexcept {
+  std::size_t const least = (block_mask + 1) / 4 & ~std::size_t{15};  // none for the two smallest classes
+  return size - 1 - least <= block_mask - least;
+}
+
+/// realloc's hit: a pooled block that may stay; else what `cold()` returns, nullptr and misuse included.
+template <class Cold>
+[[gnu::always_inline]] inline void* resize(void* block, std::size_t size, Cold cold) noexcept {
+  std::uintptr_t const offset = reinterpret_cast<std::uintptr_t>(block) - layout.base;
+  if (offset >= layout.span) [[unlikely]] return cold();
+  std::size_t const mask = kBlockMask[offset >> layout.region_lg];
+  if ((offset & mask) != 0) [[unlikely]] return cold();
+  if (!stays(size, mask)) [[unlikely]] return cold();
+  return block;
+}
+
+/// malloc_usable_size's hit.
+template <class Cold>
+[[gnu::always_inline]] inline std::size_t usable_size(const void* block, Cold cold) noexcept {
+  std::uintptr_t const offset = reinterpret_cast<std::uintptr_t>(block) - layout.base;
+  if (offset >= layout.span) [[unlikely]] return cold();
+  std::size_t const mask = kBlockMask[offset >> layout.region_lg];
+  if ((offset & mask) != 0) [[unlikely]] return cold();
+  return mask + 1;
 }
 
 }  // namespace mempool::pools

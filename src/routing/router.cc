@@ -99,9 +99,7 @@ void* resize_pooled(void* block, std::size_t size) noexcept {
     misuse(Fault::invalid_realloc, block, c.bytes());
     return out_of_memory();
   }
-  // In place while the block fits and is not two classes too large: a vector that shrinks and grows again
-  // should not move each time.
-  if (size <= c.bytes() && SizeClass::holding(size).index() + 2 > c.index()) return block;
+  if (pools::stays(size, c.bytes() - 1)) return block;
   int const saved = errno;
   return moved_or_kept(move_to(size, block, c.bytes()), block, size, c.bytes(), saved);
 }
@@ -151,23 +149,17 @@ void release(void* block) noexcept {
   }
 }
 
-}  // namespace cold
-
 void* allocate_zeroed(std::size_t count, std::size_t size) noexcept {
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes) || bytes > kMostBytes) return out_of_memory();
-  if (bytes <= pools::kMaxCached) [[likely]] {
-    std::size_t const index = pools::kClassOf[(bytes + 15) / 16];
-    if (void* const block = pools::pop(index); block != nullptr) [[likely]] return std::memset(block, 0, bytes);
-  }
   start();
   if (is_off()) [[unlikely]] return libc_heap::allocate_zeroed(count, size);
-  if (bytes <= pools::kMaxPooled) return allocate_in_class(SizeClass::holding(bytes), bytes, 16, true);
-  return from_fallback(bytes, 16, true);
+  if (bytes > pools::kMaxPooled) return from_fallback(bytes, 16, true);
+  return allocate_in_class(SizeClass::holding(bytes), bytes, 16, true);
 }
 
 void* resize(void* block, std::size_t size) noexcept {
-  if (block == nullptr) return allocate(size);
+  if (block == nullptr) return routing::allocate(size);
   start();
   if (is_off()) [[unlikely]] return libc_heap::resize(block, size);
   if (size == 0) {
@@ -182,19 +174,17 @@ void* resize(void* block, std::size_t size) noexcept {
 }
 
 void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept {
+  if (!is_power_of_two(alignment)) {
+    errno = EINVAL;
+    return nullptr;
+  }
   start();
   if (is_off()) [[unlikely]] return libc_heap::allocate_aligned(alignment, size);
   if (size > kMostBytes || alignment > kMostBytes) return out_of_memory();
   if (alignment < 16) alignment = 16;
-  // A block is aligned to its own size, so an over-aligned request is an ordinary larger one.
   std::size_t const bytes = size < alignment ? alignment : size;
   if (bytes <= pools::kMaxPooled) {
-    if (pools::layout.span != 0) {
-      SizeClass const c = SizeClass::holding(bytes);
-      if (c.is_cached())
-        if (void* const block = pools::pop(c.index()); block != nullptr) return block;
-      return allocate_in_class(c, size, alignment, false);
-    }
+    if (pools::layout.span != 0) return allocate_in_class(SizeClass::holding(bytes), size, alignment, false);
     count_small_fallback();
   }
   return from_fallback(size, alignment, false);
@@ -210,6 +200,16 @@ std::size_t usable_size(void* block) noexcept {
   }
   if (std::size_t const bytes = fallback::usable_size(block); bytes != 0) return bytes;
   return libc_heap::owns(block) && libc_heap::find() ? libc_heap::usable_size(block) : 0;
+}
+
+}  // namespace cold
+
+void* allocate_zeroed_larger(std::size_t count, std::size_t size) noexcept {
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(count, size, &bytes)) return out_of_memory();
+  return pools::take(
+      bytes, [bytes](void* block, std::size_t) noexcept { return std::memset(block, 0, bytes); },
+      [count, size]() noexcept { return cold::allocate_zeroed(count, size); });
 }
 
 bool trim() noexcept {

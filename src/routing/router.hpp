@@ -8,6 +8,7 @@
 
 #include <cstddef>
 
+#include "base/bytes.hpp"
 #include "pools/thread_cache.hpp"
 
 namespace mempool::routing {
@@ -19,20 +20,45 @@ void start() noexcept;
 namespace cold {
 void* allocate(std::size_t size) noexcept;
 void release(void* block) noexcept;
+void* allocate_zeroed(std::size_t count, std::size_t size) noexcept;
+void* resize(void* block, std::size_t size) noexcept;
+void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept;
+std::size_t usable_size(void* block) noexcept;
 }  // namespace cold
 
 [[gnu::always_inline]] inline void* allocate(std::size_t size) noexcept {
-  return pools::allocate<cold::allocate>(size);
+  return pools::allocate(size, [size]() noexcept { return cold::allocate(size); });
 }
 [[gnu::always_inline]] inline void release(void* block) noexcept { pools::release<cold::release>(block); }
 
-void* allocate_zeroed(std::size_t count, std::size_t size) noexcept;
+/// calloc past the sizes that are zeroed inline.
+void* allocate_zeroed_larger(std::size_t count, std::size_t size) noexcept;
+
+[[gnu::always_inline]] inline void* allocate_zeroed(std::size_t count, std::size_t size) noexcept {
+  std::size_t bytes = 0;
+  // Two tests and not one: joined by ||, g++ 12 keeps the overflow in a register and spends three instructions more.
+  if (__builtin_mul_overflow(count, size, &bytes)) [[unlikely]] return allocate_zeroed_larger(count, size);
+  if (bytes > pools::kMostZeroedInline) [[unlikely]] return allocate_zeroed_larger(count, size);
+  return pools::allocate_zeroed(bytes, [count, size]() noexcept { return cold::allocate_zeroed(count, size); });
+}
+
 /// realloc(3). With `size` 0 and a block: frees it and returns nullptr, errno kept.
-void* resize(void* block, std::size_t size) noexcept;
-/// A block at a multiple of `alignment`, which must be a power of two (the caller has checked).
-void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept;
+[[gnu::always_inline]] inline void* resize(void* block, std::size_t size) noexcept {
+  return pools::resize(block, size, [block, size]() noexcept { return cold::resize(block, size); });
+}
+
+/// A block at a multiple of `alignment`; EINVAL where that is no power of two. A pooled block is aligned to its own
+/// size, so an over-aligned request is an ordinary larger one.
+[[gnu::always_inline]] inline void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept {
+  if (!is_power_of_two(alignment)) [[unlikely]] return cold::allocate_aligned(alignment, size);
+  return pools::allocate(size < alignment ? alignment : size,
+                         [alignment, size]() noexcept { return cold::allocate_aligned(alignment, size); });
+}
+
 /// Bytes that may be used at `block`; 0 for nullptr and for what is not ours.
-std::size_t usable_size(void* block) noexcept;
+[[gnu::always_inline]] inline std::size_t usable_size(void* block) noexcept {
+  return pools::usable_size(block, [block]() noexcept { return cold::usable_size(block); });
+}
 
 /// malloc_trim(3): everything the pools and mimalloc hold without use goes back to the OS. True if anything did.
 bool trim() noexcept;

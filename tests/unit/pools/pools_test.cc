@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <mutex>
 #include <random>
@@ -219,6 +221,63 @@ TEST(Pools, survive_threads_that_hand_blocks_to_each_other_while_one_trims) {
   stop = true;
   trimmer.join();
   for (Filled const& each : shared) routing::release(each.at);
+}
+
+TEST(Pools, calloc_zeroes_every_byte_asked_for_and_none_of_its_neighbours) {
+  for (std::size_t bytes = 0; bytes <= 200; ++bytes) {
+    std::vector<unsigned char*> blocks(40);
+    for (unsigned char*& block : blocks) block = static_cast<unsigned char*>(routing::allocate(bytes));
+    for (unsigned char* block : blocks) std::memset(block, 0xAB, routing::usable_size(block));
+    for (std::size_t i = 0; i < blocks.size(); i += 2) routing::release(blocks[i]);
+    for (std::size_t i = 0; i < blocks.size(); i += 2) {
+      blocks[i] = static_cast<unsigned char*>(routing::allocate_zeroed(bytes, 1));
+      ASSERT_TRUE(std::all_of(blocks[i], blocks[i] + bytes, [](unsigned char c) { return c == 0; })) << bytes;
+    }
+    for (std::size_t i = 1; i < blocks.size(); i += 2) {
+      unsigned char* const end = blocks[i] + routing::usable_size(blocks[i]);
+      ASSERT_TRUE(std::all_of(blocks[i], end, [](unsigned char c) { return c == 0xAB; })) << bytes;
+    }
+    for (unsigned char* block : blocks) routing::release(block);
+  }
+}
+
+TEST(Pools, calloc_whose_product_overflows_fails_however_small_the_product_becomes) {
+  errno = 0;
+  EXPECT_EQ(routing::allocate_zeroed((SIZE_MAX >> 1) + 1, 2), nullptr);  // 0 in 64 bits
+  EXPECT_EQ(errno, ENOMEM);
+  errno = 0;
+  EXPECT_EQ(routing::allocate_zeroed(std::size_t{1} << 32 | 1, std::size_t{1} << 32), nullptr);
+  EXPECT_EQ(errno, ENOMEM);
+}
+
+TEST(Pools, an_aligned_hit_is_aligned_and_holds_the_size) {
+  for (std::size_t alignment = 1; alignment <= pools::kMaxPooled; alignment *= 2) {
+    for (std::size_t const size : {std::size_t{0}, std::size_t{1}, std::size_t{24}, alignment, alignment + 1}) {
+      for (int turn = 0; turn < 3; ++turn) {
+        void* const block = routing::allocate_aligned(alignment, size);
+        ASSERT_EQ(reinterpret_cast<std::uintptr_t>(block) % alignment, 0u) << size;
+        ASSERT_GE(routing::usable_size(block), size) << alignment;
+        routing::release(block);
+      }
+    }
+  }
+  errno = 0;
+  EXPECT_EQ(routing::allocate_aligned(48, 16), nullptr);
+  EXPECT_EQ(errno, EINVAL);
+  errno = 0;
+  EXPECT_EQ(routing::allocate_aligned(0, 16), nullptr);
+  EXPECT_EQ(errno, EINVAL);
+}
+
+TEST(Pools, realloc_stays_exactly_where_the_request_fits_and_the_block_is_not_two_classes_too_large) {
+  for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
+    std::size_t const bytes = SizeClass::at(i).bytes();
+    for (std::size_t size = 0; size <= 2 * pools::kMaxPooled; ++size) {
+      bool const expected = size != 0 && size <= bytes && SizeClass::holding(size).index() + 2 > i;
+      ASSERT_EQ(pools::stays(size, bytes - 1), expected) << size << " in a block of " << bytes;
+    }
+    EXPECT_FALSE(pools::stays(SIZE_MAX, bytes - 1));
+  }
 }
 
 TEST(Pools, realloc_stays_in_place_inside_a_block_and_moves_when_it_shrinks_by_two_classes) {
