@@ -121,11 +121,11 @@ inline bool stays(std::size_t size, std::size_t block_mask) noexcept {
   return size - 1 - least <= block_mask - least;
 }
 
-/// realloc's hit: a pooled block that may stay; else what `cold()` returns, nullptr and misuse included.
+/// realloc's hit: a cached block that may stay; else what `cold()` returns, nullptr and misuse included.
 template <class Cold>
 [[gnu::always_inline]] inline void* resize(void* block, std::size_t size, Cold cold) noexcept {
   std::uintptr_t const offset = reinterpret_cast<std::uintptr_t>(block) - layout.base;
-  if (offset >= layout.span) [[unlikely]] return cold();
+  if (offset >= layout.cached_span) [[unlikely]] return cold();
   std::size_t const mask = kBlockMask[offset >> layout.region_lg];
   if ((offset & mask) != 0) [[unlikely]] return cold();
   if (!stays(size, mask)) [[unlikely]] return cold();
