@@ -21,6 +21,17 @@ PANELS = (("wall", "Wall time", LEFT + VALUE),
 LANES = (0, -5, 5, -8, 8)  # px: where a dot may go that would cover another one
 
 
+def colours_of(names):
+    more = iter(MORE_COLOURS * 9)
+    return {name: OUR_COLOUR if name == OURS else COLOURS.get(name) or next(more) for name in names}
+
+
+def opening(width, height):
+    return [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+            f'height="{height}" font-family="Helvetica, Arial, \'DejaVu Sans\', sans-serif">',
+            f'<rect width="{width}" height="{height}" fill="#fff"/>']
+
+
 def place(ratio):
     return math.log(ratio) / math.log(END) * AXIS
 
@@ -63,9 +74,7 @@ def dots(ratios, colours, left, y):
 
 def plot(report):
     """The whole picture of a report (report.py)."""
-    colours, more, figures = {}, iter(MORE_COLOURS * 9), report.figures
-    for name in report.names:
-        colours[name] = OUR_COLOUR if name == OURS else COLOURS.get(name) or next(more)
+    colours, figures = colours_of(report.names), report.figures
     # Lines from top to bottom: a heading, rows, or means, which close the group that completes them.
     lines = []
     for group, heading in GROUPS.items():
@@ -79,13 +88,11 @@ def plot(report):
                 lines.append((f"mean, {title.lower()}", None, [row for row in report.measured if row.set in sets]))
     top, height = 142, ROW * len(lines)
     bottom = top + height
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 64}" width="{WIDTH}" '
-           f'height="{bottom + 64}" font-family="Helvetica, Arial, \'DejaVu Sans\', sans-serif">',
-           f'<rect width="{WIDTH}" height="{bottom + 64}" fill="#fff"/>',
-           text(16, 30, f"{OURS} and its peers: {report.wish.name} run", 18, weight="bold"),
-           text(16, 50, "Each row: relative to its best allocator, at 1; further left is better. "
-                f"{report.rounds_said}.", 12, colour="#57606a")]
-    out += legend(report, colours)
+    out = opening(WIDTH, bottom + 64)
+    out += [text(16, 30, f"{OURS} and its peers: {report.wish.name} run", 18, weight="bold"),
+            text(16, 50, "Each row: relative to its best allocator, at 1; further left is better. "
+                 f"{report.rounds_said}.", 12, colour="#57606a")]
+    out += legend(colours)
     for _, title, left in PANELS:
         out += [text(left, top - 30, title, 13, weight="bold"),
                 f'<rect x="{left + AXIS + 2}" y="{top}" width="{GUTTER}" height="{height}" fill="#f3f4f6"/>']
@@ -137,9 +144,9 @@ def amount(value, field):
     return f"{value / 1024:.0f} MiB"
 
 
-def legend(report, colours):
+def legend(colours):
     x, y = 24, 76
-    for name in report.names:
+    for name in colours:
         wide = 26 + 7.4 * len(name)
         if x + wide > WIDTH - 16:
             x, y = 24, y + 18

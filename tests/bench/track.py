@@ -308,10 +308,16 @@ def run_or_exit(*command):
         sys.exit(125 if status == 125 else 1)
 
 
+def lacks(*programs):
+    return not all(map(os.path.exists, programs))
+
+
 def provide(wish, packages):
-    """Installs what is needed and, where no build directory was named, builds the release."""
+    """Installs the peers, where one is asked for that is a package, and other `packages`; builds ours where no build
+    directory was named."""
     run_or_exit(ROOT / "scripts/deps", "build")
-    if packages and subprocess.run([ROOT / "scripts/deps", "bench"]).returncode == 125:
+    peers = not wish.against or set(wish.against) - {"glibc", *wish.peers}
+    if (peers or packages) and subprocess.run([ROOT / "scripts/deps", "bench"]).returncode == 125:
         sys.exit(125)
     if wish.build is None:
         run_or_exit(ROOT / "scripts/build", "release")
