@@ -50,9 +50,6 @@ class Histogram {
     longest_ = std::max(longest_, other.longest_);
   }
 
-  std::uint64_t count() const { return count_; }
-  std::uint64_t longest() const { return longest_; }
-
   /// What all but `beyond` of `out_of` took at most, in ns.
   std::uint64_t percentile(std::uint64_t beyond, std::uint64_t out_of) const {
     std::uint64_t left = count_ - count_ * beyond / out_of;

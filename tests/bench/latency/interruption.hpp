@@ -20,33 +20,25 @@ class Interruption {
  public:
   /// Right before what is timed.
   void arm() {
-    if (!still_armed()) {
-      usage_ = usage();
-      set();
-    }
+    if (still_armed()) return;
+    set();  // first: a switch right after it is seen, one between a look and a later set would be counted too late
+    preemptions_ = preemptions();
   }
 
   /// Right after: true where the scheduler took the core away in between.
   bool was_preempted() {
     if (still_armed()) return false;
-    Usage const before = usage_;
-    usage_ = usage();
+    long const before = preemptions_;
     set();
-    waited_ += usage_.waits - before.waits;
-    return usage_.preemptions != before.preemptions;
+    preemptions_ = preemptions();
+    return preemptions_ != before;
   }
 
-  /// How often the thread gave its core away by itself inside of what is timed.
-  long waited() const { return waited_; }
-
  private:
-  struct Usage {
-    long preemptions, waits;
-  };
-  static Usage usage() {
+  static long preemptions() {
     rusage now{};
     getrusage(RUSAGE_THREAD, &now);
-    return {now.ru_nivcsw, now.ru_nvcsw};
+    return now.ru_nivcsw;
   }
 
 #ifdef RSEQ_SIG
@@ -67,6 +59,5 @@ class Interruption {
   static bool still_armed() { return false; }
 #endif
 
-  Usage usage_ = usage();
-  long waited_ = 0;
+  long preemptions_ = preemptions();
 };
