@@ -13,6 +13,7 @@ MOST_GROWTH_KIB = 1024
 MOST_OF_JEMALLOC = 1.10
 
 WIDTH, LEFT, RIGHT, TOP, PANEL, GAP = 1100, 70, 24, 106, 190, 56  # px
+MOST_POINTS = 1000  # of a line: about one a px
 
 
 class Endurance:
@@ -112,7 +113,8 @@ class Endurance:
             return top + PANEL - PANEL * kib / 1024 / (most * 1.05)
 
         def line(values):
-            return " ".join(f"{x(second):.1f},{y(value):.1f}" for second, value in zip(seconds, values))
+            points = list(zip(seconds, values))[::max(1, len(seconds) // MOST_POINTS)]
+            return " ".join(f"{x(second):.1f},{y(value):.1f}" for second, value in points)
         yield f'<rect x="{LEFT}" y="{top}" width="{wide}" height="{PANEL}" fill="#f3f4f6"/>'
         yield f'<rect x="{LEFT + wide / 2:.1f}" y="{top}" width="{wide / 2:.1f}" height="{PANEL}" fill="#fafbfc"/>'
         yield text(LEFT, top - 8, f"{program}, MiB", 13, weight="bold")
