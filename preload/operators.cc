@@ -28,7 +28,7 @@ namespace {
 /// Its own operator new calls our malloc, asks its handler and throws.
 void* by_the_next_operator(std::size_t size) {
   using Operator = void* (*)(std::size_t);
-  auto const next = reinterpret_cast<Operator>(mempool::libc_heap::next_function("_Znwm"));
+  auto const next = reinterpret_cast<Operator>(mempool::libc_heap::next_symbol("_Znwm"));
   if (next != nullptr) return next(size);
   mempool::Line line;
   line.text("libmempool: operator new of ").dec(size).text(" bytes failed, and no C++ library is there to throw");
@@ -37,7 +37,7 @@ void* by_the_next_operator(std::size_t size) {
 }
 
 bool can_throw() noexcept {
-  return &_ZSt17__throw_bad_allocv != nullptr || mempool::libc_heap::next_function("_Znwm") != nullptr;
+  return &_ZSt17__throw_bad_allocv != nullptr || mempool::libc_heap::next_symbol("_Znwm") != nullptr;
 }
 
 void* allocate_once(std::size_t size, std::size_t alignment) noexcept {

@@ -23,7 +23,7 @@ namespace {
 /// Calls the C library's own function where all of us is switched off.
 template <class R, class... A>
 R next_or(const char* name, R otherwise, A... arguments) noexcept {
-  auto const next = reinterpret_cast<R (*)(A...)>(mempool::libc_heap::next_function(name));
+  auto const next = reinterpret_cast<R (*)(A...)>(mempool::libc_heap::next_symbol(name));
   return next != nullptr ? next(arguments...) : otherwise;
 }
 
@@ -78,7 +78,7 @@ MEMPOOL_EXPORT int mallopt(int parameter, int value) noexcept {
 
 MEMPOOL_EXPORT void malloc_stats() noexcept {
   if (mempool::routing::is_off()) {
-    if (auto const next = reinterpret_cast<void (*)()>(mempool::libc_heap::next_function("malloc_stats"))) next();
+    if (auto const next = reinterpret_cast<void (*)()>(mempool::libc_heap::next_symbol("malloc_stats"))) next();
     return;
   }
   auto const say = [](Line& line) { mempool::os::write_stderr(line.finished()); };

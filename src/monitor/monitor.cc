@@ -35,6 +35,7 @@ using pressure::Reading;
 constexpr std::int64_t kSecondLook = 100;     // ms
 constexpr std::int64_t kShortestLook = 20;   // ms
 constexpr std::int64_t kAfterTripwire = 20;  // ms: the bytes were handed out, now they are being touched
+constexpr int kReuse = 10;  // ms for which a freed mapping may find a new use before it is given back
 constexpr std::size_t kWorthALine = std::size_t{1} << 20;
 constexpr std::size_t kStackBytes = std::size_t{128} << 10;
 
@@ -85,25 +86,39 @@ void on_change(Level from, Level to, Reading const& reading, std::uint64_t rate)
   }
 }
 
-/// What may be kept without use, between warnings: the budgets while the program works, half as much with each
-/// second or longer look at which it had asked for less than that.
+/// How often a heap's budget is to be halved: once more at each second or longer look at which the program had asked
+/// that heap for less than the budget.
+class Quiet {
+ public:
+  unsigned step(std::size_t supplied, std::size_t budget) noexcept {
+    halvings_ = supplied - before_ < budget ? std::min(halvings_ + 1, 31u) : 0;
+    before_ = supplied;
+    return halvings_;
+  }
+  unsigned halvings() const noexcept { return halvings_; }
+
+ private:
+  std::size_t before_ = 0;
+  unsigned halvings_ = 0;
+};
+
+/// What may be kept without use, between warnings: the budgets while the program works, less and less when it does not.
 class Decay {
  public:
   void step(std::uint64_t now_ns) noexcept {
     if (now_ns - before_ns_ < kStepNs) return;
     before_ns_ = now_ns;
-    std::size_t const supplied = pools::totals().supplied_bytes, budget = pools::keep_budget();
-    quiet_ = supplied - supplied_before_ < budget ? std::min(quiet_ + 1, 31u) : 0;
-    supplied_before_ = supplied;
-    pools::settle(budget >> quiet_);
-    fallback::settle(fallback::keep_budget() >> quiet_);
+    std::size_t const budget = pools::keep_budget();
+    pools::settle(budget >> pools_.step(pools::totals().supplied_bytes, budget));
+    if (fallback_.step(fallback::supplied_bytes(), fallback::keep_budget()) != 0) fallback::forget_half();
+    settle_fallback();
   }
+  void settle_fallback() noexcept { fallback::settle(fallback_.halvings()); }
 
  private:
   static constexpr std::uint64_t kStepNs = 1000000000;
   std::uint64_t before_ns_ = 0;
-  std::size_t supplied_before_ = 0;
-  unsigned quiet_ = 0;
+  Quiet pools_, fallback_;
 };
 
 /// Growth as a line tells it: over half a second or more, since between two looks 20 ms apart chance has its say.
@@ -124,7 +139,23 @@ class Growth {
   std::uint64_t start_ = 0, start_ns_ = 0, rate_ = 0;
 };
 
+/// Sleeps; what the program's threads left to do is done meanwhile. True where the tripwire ended it.
+bool rest(std::int64_t pause_ms, Decay& decay) noexcept {
+  std::uint64_t const end = os::monotonic_ns() + static_cast<std::uint64_t>(pause_ms) * 1000000;
+  for (std::uint64_t now = os::monotonic_ns(); now < end; now = os::monotonic_ns()) {
+    pressure::Woken const woken = pressure::sleep(static_cast<int>((end - now + 999999) / 1000000));
+    if (woken.by_work) {
+      std::uint32_t const nobody_wakes_this = 0;
+      os::wait(&nobody_wakes_this, 0, kReuse);
+      decay.settle_fallback();
+    }
+    if (woken.by_tripwire) return true;
+  }
+  return false;
+}
+
 void watch() noexcept {
+  pressure::monitor_started();
   Growth growth;
   Decay decay;
   pressure::Policy policy{options::value(Opt::warning), options::value(Opt::critical)};
@@ -135,7 +166,7 @@ void watch() noexcept {
   for (;;) {
     Reading const reading = pressure::read_limits();
     if (reading.resident == 0) {  // no descriptor left, or no /proc: nothing is known, and nothing said
-      pressure::sleep(static_cast<int>(options::number(Opt::interval)));
+      rest(options::number(Opt::interval), decay);
       continue;
     }
     std::uint64_t const now = os::monotonic_ns();
@@ -166,7 +197,7 @@ void watch() noexcept {
       if (os::is_last_thread()) return;
       pause = std::min(pause, kShortestLook);
     }
-    was_tripped = pressure::sleep(static_cast<int>(was_tripped ? std::min(pause, kAfterTripwire) : pause));
+    was_tripped = rest(was_tripped ? std::min(pause, kAfterTripwire) : pause, decay);
   }
 }
 
@@ -199,7 +230,7 @@ void start() noexcept {
   // The C library takes static TLS, the program's too, out of the stack; where it does not say how much, its default
   // has room.
   using LeastStack = std::size_t (*)(const pthread_attr_t*);
-  if (auto const least = reinterpret_cast<LeastStack>(libc_heap::next_function("__pthread_get_minstack")))
+  if (auto const least = reinterpret_cast<LeastStack>(libc_heap::next_symbol("__pthread_get_minstack")))
     pthread_attr_setstacksize(&attributes, kStackBytes + least(&attributes));
   pthread_t thread;
   if (pressure::is_fork_child()) forget_parents_sink();
@@ -217,6 +248,7 @@ void install() noexcept {
   Reading const reading = pressure::read_limits();
   note(reading);
   pressure::learn_limit(reading.is_finite() ? reading.limit : 0);
+  pressure::learn_single_threaded(static_cast<const char*>(libc_heap::next_symbol("__libc_single_threaded")));
   pressure::starter.store(start, std::memory_order_release);
   if (options::number(Opt::monitor) == 1) pressure::start_due.store(true, std::memory_order_relaxed);
 }

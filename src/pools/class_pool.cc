@@ -24,6 +24,18 @@ void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
 
+/// While more is kept than the budget allows, what is dirtied is discarded elsewhere: a program that goes from one
+/// block size to the next would pile up memory else. In steps as small as the growth: nobody waits long.
+void make_up_for(std::size_t dirtied) noexcept {
+  std::size_t const budget = keep_budget();
+  if (kept_bytes() <= budget) return;
+  std::size_t discarded = 0;
+  for (ClassPool& each : pool) {
+    if (each.idle_dirty_bytes() > budget / 8) discarded += each.purge_some(dirtied - discarded);
+    if (discarded >= dirtied) return;
+  }
+}
+
 }  // namespace
 
 constinit ClassPool pool[SizeClass::kCount];
@@ -123,7 +135,10 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
                       std::memory_order_relaxed);
     count(figures.supplied[class_.index()], taken);
     lock_.unlock();
-    if (dirtied != 0) pressure::heap_grew(static_cast<std::size_t>(dirtied));
+    if (dirtied != 0) {
+      pressure::heap_grew(static_cast<std::size_t>(dirtied));
+      make_up_for(static_cast<std::size_t>(dirtied));
+    }
     if (taken != 0) {
       for (std::uint32_t i = 0; taken != want && i < taken; ++i) out[i] = out[want - taken + i];
       if (zeroed != nullptr) *zeroed = clean;
@@ -132,10 +147,6 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
     if (carved_.load(std::memory_order_relaxed) >= most_slabs_) {
       figures.class_full.fetch_add(1, std::memory_order_relaxed);
       return 0;
-    }
-    if (kept_bytes() > keep_budget()) {
-      for (ClassPool& other : pool)
-        if (other.idle_dirty_bytes() > keep_budget() / 8 && other.purge(kLongestStep, false) != 0) break;
     }
     if (!grow()) {
       figures.class_full.fetch_add(1, std::memory_order_relaxed);

@@ -51,13 +51,15 @@ class ClassPool {
   Rejected give(void* const* blocks, std::uint32_t count) noexcept;
 
   /// Discards page runs that hold no block in use, at most `goal` bytes; the depot is emptied first where
-  /// `depot_too`. Otherwise it waits for nobody, and does not look again where it lately found nothing. Returns bytes
-  /// passed to madvise.
+  /// `depot_too`. As long as it takes: the monitor's, and malloc_trim's. Returns bytes passed to madvise.
   std::size_t purge(std::size_t goal, bool depot_too) noexcept;
+  /// The same for a thread that has other things to do: about kFewRuns calls of madvise at most, from where the last
+  /// such step ended. Waits for nobody, and does not look again where it lately found nothing.
+  std::size_t purge_some(std::size_t goal) noexcept;
 
   /// Whether the block, in the region, is handed out: exact where no thread caches the class.
   bool is_handed_out(const void* block) noexcept;
-  /// What a thread does that gave a large block back: discards what is kept beyond the budget, kLongestStep at most.
+  /// What a thread does that gave a large block back: discards some of what is kept beyond the budget.
   void keep_within_budget() noexcept;
 
   std::size_t depot_bytes() const noexcept { return depot_blocks_.load(std::memory_order_relaxed) << class_.lg(); }
@@ -75,7 +77,8 @@ class ClassPool {
     std::uint32_t slab;
     std::uint32_t grains;
   };
-  static constexpr unsigned kRuns = 32;
+  static constexpr unsigned kRuns = 32;     // slabs claimed at a time
+  static constexpr unsigned kFewRuns = 16;  // runs of pages that a thread discards on its way: some ten microseconds
 
   SlabInfo& info(std::uint32_t slab) noexcept;
   std::uint64_t& partial_word(std::uint32_t slab) noexcept;
@@ -85,7 +88,7 @@ class ClassPool {
   Rejected give_locked(void* const* blocks, std::uint32_t count) noexcept;
   void empty_into_slabs(Magazine* magazine, Rejected& rejected) noexcept;
   SlabInfo& offer_again(Run const& run) noexcept;
-  unsigned claim_idle_runs(std::size_t goal) noexcept;
+  unsigned claim_idle_runs(std::size_t goal, unsigned most_runs) noexcept;
   std::size_t discard_claimed(unsigned runs) noexcept;
 
   Lock lock_;
@@ -108,8 +111,9 @@ class ClassPool {
   Lock purging_;
   Run runs_[kRuns] = {};  // withheld while madvise runs without the lock
   unsigned run_count_ = 0;
-  std::uint32_t purge_cursor_ = 0;
-  std::atomic<std::size_t> fruitless_{0};  // idle dirty bytes in which a purge found no page to discard
+  std::uint32_t purge_cursor_ = 0;  // slabs below it are still to be looked at
+  bool lap_found_some_ = true;      // since purge_some() last began at the end
+  std::atomic<std::size_t> fruitless_{0};  // idle dirty bytes in which a lap of purge_some() found no page
 };
 
 extern constinit ClassPool pool[SizeClass::kCount];

@@ -9,8 +9,7 @@
 
 namespace mempool::pools {
 
-/// The longest step by which a region grows, and what the other classes give back for it while more is kept than the
-/// budget allows: with less, memory would pile up in a program that goes from one block size to the next.
+/// The longest step by which a region grows.
 inline constexpr std::size_t kLongestStep = std::size_t{2} << 20;
 
 /// A committed prefix of a reservation that grows by steps, doubling from 64 KiB to kLongestStep.

@@ -4,6 +4,7 @@
 // withheld from allocation under the lock, discarded without it, and offered again as clean.
 
 #include <algorithm>
+#include <utility>
 
 #include "base/figures.hpp"
 #include "platform/fatal.hpp"
@@ -15,16 +16,20 @@
 namespace mempool::pools {
 namespace {
 
-/// Slabs looked at, or groups of 64 passed over, while the class's lock is held: some microseconds.
-constexpr unsigned kLookedAt = 256;
+/// Slabs looked at, or groups of 64 passed over, while the class's lock is held: about a microsecond.
+constexpr unsigned kLookedAt = 32;
+/// Times that a thread with other things to do takes the lock to look.
+constexpr unsigned kLooks = 8;
 
 }  // namespace
 
 /// Withholds idle dirty grains of up to kRuns slabs, from the highest address down: first fit fills from below,
-/// so the end is what stays idle. Called under lock_.
-unsigned ClassPool::claim_idle_runs(std::size_t goal) noexcept {
+/// so the end is what stays idle. Stops at `most_runs` runs of grains, but never amid a slab. Called under lock_.
+unsigned ClassPool::claim_idle_runs(std::size_t goal, unsigned most_runs) noexcept {
   std::size_t claimed = 0;
-  for (unsigned left = kLookedAt; left != 0 && run_count_ < kRuns && claimed < goal && purge_cursor_ != 0; --left) {
+  unsigned runs = 0;
+  for (unsigned left = kLookedAt; left != 0 && run_count_ < kRuns && claimed < goal && runs < most_runs && purge_cursor_ != 0;
+       --left) {
     std::uint32_t const slab = --purge_cursor_;
     if (partial_word(slab) == 0) {
       purge_cursor_ = slab / 64 * 64;  // none of these 64 has a free block
@@ -37,6 +42,7 @@ unsigned ClassPool::claim_idle_runs(std::size_t goal) noexcept {
     of.withhold(class_, grains, grain_lg_);
     if (of.free_blocks == 0) partial_word(slab) &= ~(std::uint64_t{1} << (slab % 64));
     runs_[run_count_++] = {slab, grains};
+    runs += static_cast<unsigned>(std::popcount(grains & ~(grains << 1)));
     claimed += static_cast<std::size_t>(std::popcount(grains)) << grain_lg_;
   }
   return run_count_;
@@ -100,11 +106,7 @@ std::size_t ClassPool::discard_claimed(unsigned runs) noexcept {
 }
 
 std::size_t ClassPool::purge(std::size_t goal, bool depot_too) noexcept {
-  std::size_t const idle_dirty = idle_dirty_bytes();
-  if (most_slabs_ == 0 || (idle_dirty < os::page_size() && !depot_too)) return 0;
-  std::size_t const fruitless = fruitless_.load(std::memory_order_relaxed);
-  if (!depot_too && fruitless != 0 && idle_dirty < fruitless + kLongestStep / 2) return 0;
-  if (!(depot_too ? purging_.lock() : purging_.try_lock())) return 0;
+  if (most_slabs_ == 0 || (idle_dirty_bytes() < os::page_size() && !depot_too) || !purging_.lock()) return 0;
   Rejected rejected;
   if (depot_too && depot_blocks_.load(std::memory_order_relaxed) != 0) {
     for (bool more = true; more && rejected.block == nullptr;) {
@@ -123,24 +125,45 @@ std::size_t ClassPool::purge(std::size_t goal, bool depot_too) noexcept {
   purge_cursor_ = carved_.load(std::memory_order_relaxed);
   while (discarded < goal && purge_cursor_ != 0) {
     if (!lock_.lock()) break;
-    unsigned const runs = claim_idle_runs(goal - discarded);
+    unsigned const runs = claim_idle_runs(goal - discarded, UINT32_MAX);
     lock_.unlock();
     if (runs == 0) continue;
     std::size_t const went = discard_claimed(runs);
     if (went == 0) break;  // refused, as under mlockall: the others would be too
     discarded += went;
   }
-  fruitless_.store(discarded == 0 ? idle_dirty : 0, std::memory_order_relaxed);
+  lap_found_some_ = true;
   purging_.unlock();
   if (rejected.block != nullptr)
     misuse(rejected.was_free ? Fault::double_free : Fault::invalid_free, rejected.block, class_.bytes());
   return discarded;
 }
 
+std::size_t ClassPool::purge_some(std::size_t goal) noexcept {
+  std::size_t const idle_dirty = idle_dirty_bytes();
+  std::size_t const fruitless = fruitless_.load(std::memory_order_relaxed);
+  if (idle_dirty < os::page_size() || (fruitless != 0 && idle_dirty < fruitless + kLongestStep / 2)) return 0;
+  if (!purging_.try_lock()) return 0;
+  unsigned runs = 0;
+  for (unsigned looks = kLooks; looks != 0 && runs == 0; --looks) {
+    if (purge_cursor_ == 0) {
+      fruitless_.store(lap_found_some_ ? 0 : idle_dirty, std::memory_order_relaxed);
+      purge_cursor_ = carved_.load(std::memory_order_relaxed);
+      if (!std::exchange(lap_found_some_, false)) break;
+    }
+    if (!lock_.lock()) break;
+    runs = claim_idle_runs(goal, kFewRuns);
+    lock_.unlock();
+  }
+  lap_found_some_ |= runs != 0;
+  std::size_t const discarded = runs != 0 ? discard_claimed(runs) : 0;
+  purging_.unlock();
+  return discarded;
+}
+
 void ClassPool::keep_within_budget() noexcept {
-  std::size_t const kept = kept_bytes();
-  if (kept <= keep_budget()) return;
-  purge(std::min(kept - keep_budget(), kLongestStep), false);
+  std::size_t const kept = kept_bytes(), budget = keep_budget();
+  if (kept > budget) purge_some(kept - budget);
 }
 
 void ClassPool::fork_prepare() noexcept {

@@ -31,22 +31,31 @@ constinit std::atomic<std::uint64_t> limit{0};
 constinit std::atomic<int> process{0};
 constinit std::atomic<std::uint64_t> forked_at{0};
 constinit std::atomic<std::size_t> tripwire{SIZE_MAX};
-constinit std::atomic<std::uint32_t> tripped{0};
+// The monitor's futex word, of these bits.
+constexpr std::uint32_t kTripped = 1, kWork = 2;
+constinit std::atomic<std::uint32_t> woken{0};
+constinit std::atomic<bool> running{false};
+constinit std::atomic<const char*> single_threaded{nullptr};
 
-const std::uint32_t* tripped_word() noexcept { return reinterpret_cast<const std::uint32_t*>(&tripped); }
+const std::uint32_t* woken_word() noexcept { return reinterpret_cast<const std::uint32_t*>(&woken); }
 
-void wake_monitor() noexcept {
-  tripped.store(1, std::memory_order_release);
-  os::wake_one(tripped_word());
+void wake_monitor(std::uint32_t why) noexcept {
+  if ((woken.fetch_or(why, std::memory_order_release) & why) == 0) os::wake_one(woken_word());
+}
+
+bool has_threads() noexcept {
+  if (threads.load(std::memory_order_relaxed) > 1) return true;
+  const char* const flag = single_threaded.load(std::memory_order_relaxed);
+  return flag != nullptr && *flag == 0;
 }
 
 bool is_due(std::size_t heap) noexcept {
   std::uint64_t const known = limit.load(std::memory_order_relaxed);
-  bool const has_threads = threads.load(std::memory_order_relaxed) > 1;
-  if (known == 0) return has_threads && heap >= 16 * kMiB;
-  if (heap >= (has_threads ? kMiB / 2 : 16 * kMiB)) return true;
+  bool const threaded = has_threads();
+  if (known == 0) return threaded && heap >= 16 * kMiB;
+  if (heap >= (threaded ? kMiB / 2 : 16 * kMiB)) return true;
   std::size_t const total = grown.load(std::memory_order_relaxed);
-  if (has_threads || total < next_look.load(std::memory_order_relaxed)) return false;
+  if (threaded || total < next_look.load(std::memory_order_relaxed)) return false;
   next_look.store(total + kBetweenLooks, std::memory_order_relaxed);
   // The peak survives exec: what was there at load is somebody else's.
   std::size_t const peak = os::peak_resident();
@@ -59,7 +68,7 @@ void heap_grew(std::size_t bytes) noexcept {
   std::size_t const heap = handed_out.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   if (heap >= tripwire.load(std::memory_order_relaxed)) [[unlikely]] {
     tripwire.store(SIZE_MAX, std::memory_order_relaxed);
-    wake_monitor();
+    wake_monitor(kTripped);
   }
   if (raised.load(std::memory_order_relaxed)) [[likely]] return;
   grown.fetch_add(bytes, std::memory_order_relaxed);
@@ -73,7 +82,7 @@ void thread_attached() noexcept {
   if (threads.fetch_add(1, std::memory_order_relaxed) == 0) process.store(os::process_id(), std::memory_order_relaxed);
 }
 void thread_detached() noexcept {
-  if (threads.fetch_sub(1, std::memory_order_relaxed) == 1) wake_monitor();  // it must not outlive the program
+  if (threads.fetch_sub(1, std::memory_order_relaxed) == 1) wake_monitor(kTripped);  // it must not outlive the program
 }
 int live_threads() noexcept { return threads.load(std::memory_order_relaxed); }
 
@@ -82,10 +91,17 @@ void wake_after(std::size_t bytes) noexcept {
   tripwire.store(bytes < SIZE_MAX / 2 ? heap + bytes : SIZE_MAX, std::memory_order_relaxed);
 }
 
-bool sleep(int timeout_ms) noexcept {
-  if (tripped.load(std::memory_order_acquire) == 0) os::wait(tripped_word(), 0, timeout_ms);
-  return tripped.exchange(0, std::memory_order_acquire) != 0;
+Woken sleep(int timeout_ms) noexcept {
+  if (woken.load(std::memory_order_acquire) == 0) os::wait(woken_word(), 0, timeout_ms);
+  std::uint32_t const why = woken.exchange(0, std::memory_order_acquire);
+  return {(why & kTripped) != 0, (why & kWork) != 0};
 }
+
+bool monitor_runs() noexcept { return running.load(std::memory_order_relaxed); }
+void monitor_started() noexcept { running.store(true, std::memory_order_relaxed); }
+void leave_to_monitor() noexcept { wake_monitor(kWork); }
+
+void learn_single_threaded(const char* flag) noexcept { single_threaded.store(flag, std::memory_order_relaxed); }
 
 void learn_limit(std::uint64_t bytes) noexcept {
   limit.store(bytes, std::memory_order_relaxed);
@@ -99,7 +115,8 @@ void forked() noexcept {
   raised.store(false, std::memory_order_relaxed);
   start_due.store(options::number(options::Opt::monitor) == 1, std::memory_order_relaxed);
   tripwire.store(SIZE_MAX, std::memory_order_relaxed);
-  tripped.store(0, std::memory_order_relaxed);
+  woken.store(0, std::memory_order_relaxed);
+  running.store(false, std::memory_order_relaxed);
 }
 
 int known_process() noexcept { return process.load(std::memory_order_relaxed); }

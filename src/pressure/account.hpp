@@ -24,13 +24,27 @@ extern std::atomic<bool> start_due;
 /// Called with no lock or gate of ours held when start_due is seen; set by the monitor. Null: no monitor here.
 extern std::atomic<void (*)() noexcept> starter;
 
+/// Where the C library says that the process has one thread alone (glibc since 2.32): a thread that never allocates is
+/// not counted above. nullptr: nobody says so.
+void learn_single_threaded(const char* flag) noexcept;
+
 /// The limit that was found at load; 0: none that is finite, or nobody looked.
 void learn_limit(std::uint64_t bytes) noexcept;
 
 /// The tripwire: the monitor wakes once `bytes` more than now have been handed out, net of what was freed.
 void wake_after(std::size_t bytes) noexcept;
-/// The monitor's sleep: `timeout_ms`, or until the tripwire. True where that was it.
-bool sleep(int timeout_ms) noexcept;
+/// What ended the monitor's sleep before its time.
+struct Woken {
+  bool by_tripwire, by_work;
+};
+/// The monitor's sleep: `timeout_ms`, or until the tripwire, or leave_to_monitor().
+Woken sleep(int timeout_ms) noexcept;
+
+/// True where a monitor runs that says so: what was freed beyond the budget may wait for it, some milliseconds.
+bool monitor_runs() noexcept;
+void monitor_started() noexcept;
+/// Wakes it to give back what is kept beyond the budget. Cost: a load, or a futex call where it sleeps.
+void leave_to_monitor() noexcept;
 
 /// In the fork child, before anything else of ours runs there.
 void forked() noexcept;

@@ -210,11 +210,13 @@ bool is_inside_live_block(const void* p) noexcept {
 }
 
 std::size_t kept_bytes() noexcept { return mappings.kept_bytes(); }
-void settle(std::size_t keep) noexcept { mappings.purge(keep); }
+void settle(unsigned halvings) noexcept { mappings.settle(keep_budget(), halvings); }
+void forget_half() noexcept { mappings.forget_half(); }
+
 
 void trim() noexcept {
   KeepErrno const keep;
-  mappings.purge(0);
+  mappings.purge();
   if (!started.load(std::memory_order_acquire)) return;
   Inside const inside;
   if (inside) mi_collect(true);
@@ -229,6 +231,12 @@ void thread_exit() noexcept {
     if (inside) give_up_late_heap();
   }
   gate.give_back_slot();
+}
+
+std::size_t supplied_bytes() noexcept {
+  std::size_t in = 0;
+  for (FallbackShard const& shard : figures.fallback) in += shard.bytes.load(std::memory_order_relaxed);
+  return in;
 }
 
 std::size_t live_bytes() noexcept {

@@ -44,8 +44,10 @@ void* resize(void* block, std::size_t size) noexcept;
 /// Gives back freed mappings, and what mimalloc caches: its arenas and abandoned pages, and this thread's heap. Bytes
 /// unknown.
 void trim() noexcept;
-/// The monitor's housekeeping: unmaps freed mappings until at most `keep` bytes of them are kept.
-void settle(std::size_t keep) noexcept;
+/// The monitor's housekeeping: unmaps freed mappings beyond the budget halved `halvings` times, and forgets half of what
+/// was learned beyond it.
+void settle(unsigned halvings) noexcept;
+void forget_half() noexcept;
 /// Bytes of freed mappings that are kept for the next blocks, and what may be: as the pools have it,
 /// max(pools::kLeastBudget, an eighth of what is live here).
 std::size_t kept_bytes() noexcept;
@@ -54,6 +56,8 @@ std::size_t keep_budget() noexcept;
 void thread_exit() noexcept;
 /// Bytes in live blocks by usable size, for mallinfo2 and the pressure lines. Approximate while threads run.
 std::size_t live_bytes() noexcept;
+/// Bytes handed out so far.
+std::size_t supplied_bytes() noexcept;
 
 // fork: prepare closes the gate (waits for every other thread inside mimalloc, admits this one) and takes this
 // layer's locks; the other two undo it. Nothing here allocates.

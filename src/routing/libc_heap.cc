@@ -41,13 +41,13 @@ void* take_bootstrap(std::size_t size) noexcept {
 
 template <class F>
 bool find_one(F& function, const char* name) noexcept {
-  function = reinterpret_cast<F>(next_function(name));
+  function = reinterpret_cast<F>(next_symbol(name));
   return function != nullptr;
 }
 
 }  // namespace
 
-void* next_function(const char* name) noexcept { return &dlsym != nullptr ? dlsym(RTLD_NEXT, name) : nullptr; }
+void* next_symbol(const char* name) noexcept { return &dlsym != nullptr ? dlsym(RTLD_NEXT, name) : nullptr; }
 
 bool find() noexcept {
   if (found.load(std::memory_order_acquire)) return true;

@@ -19,8 +19,8 @@ void* resize(void* block, std::size_t size) noexcept;
 void release(void* block) noexcept;
 std::size_t usable_size(void* block) noexcept;
 
-/// The function `name` behind us, or nullptr.
-void* next_function(const char* name) noexcept;
+/// What the libraries behind us call `name`, or nullptr.
+void* next_symbol(const char* name) noexcept;
 
 /// Once, at start: notes where the program break stands before the C library moves it.
 void remember_break() noexcept;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pressure/account.hpp"
+
 namespace mempool::fallback {
 
 constinit Mappings mappings;
@@ -38,6 +40,7 @@ void Mappings::insert(os::Span block) noexcept {
   while (entries_[i].begin != nullptr && entries_[i].begin != kRemoved) i = (i + 1) % kEntries;
   entries_[i] = {block.begin, block.bytes};
   ++live_;
+  live_bytes_ += block.bytes;
   if (lowest_ == nullptr || block.begin < lowest_) lowest_ = block.begin;
   highest_ = std::max<const char*>(highest_, block.end());
   std::replace(released_, released_ + kRemembered, static_cast<const void*>(block.begin),
@@ -45,6 +48,7 @@ void Mappings::insert(os::Span block) noexcept {
 }
 
 void Mappings::remove(Entry& entry) noexcept {
+  live_bytes_ -= entry.bytes;
   entry.begin = kRemoved;
   std::size_t i = static_cast<std::size_t>(&entry - entries_);
   if (entries_[(i + 1) % kEntries].begin == nullptr)
@@ -61,11 +65,11 @@ void* Mappings::allocate(std::size_t size, std::size_t alignment, bool zeroed) n
       insert(kept);
       return kept.begin;
     }
-    if (guard && bytes <= largest_unmapped_) reused_ = largest_unmapped_;
+    if (guard) learn(bytes);
   }
   os::Span block = os::map(bytes, std::max(alignment, os::page_size()));
   if (block.empty()) {  // what is kept stands in the way of an address limit
-    purge(0);
+    purge();
     block = os::map(bytes, std::max(alignment, os::page_size()));
     if (block.empty()) return nullptr;
   }
@@ -88,9 +92,17 @@ unsigned Mappings::take_surplus(std::size_t budget, os::Span (&out)[kAtOnce]) no
   return taken;
 }
 
+/// What is mapped anew although as much was unmapped before should have been kept.
+void Mappings::learn(std::size_t bytes) noexcept {
+  std::size_t const missed = std::min(bytes, unmapped_);
+  unmapped_ -= missed;
+  learned_ = std::min(learned_ + missed, std::max(kMostLearned, live_bytes_ / 2));
+}
+
 bool Mappings::release(void* block, std::size_t budget) noexcept {
   os::Span gone[kAtOnce + 1];
   unsigned count = 0;
+  bool leaves_work = false;
   {
     Guard const guard{lock};
     Entry* const entry = guard ? find(block) : nullptr;
@@ -98,20 +110,29 @@ bool Mappings::release(void* block, std::size_t budget) noexcept {
     os::Span const freed{entry->begin, entry->bytes};
     remove(*entry);
     released_[next_released_++ % kRemembered] = block;
-    budget = std::max(budget, reused_);
-    if (freed.bytes > budget) {
-      if (freed.bytes <= kMostReused) largest_unmapped_ = std::max(largest_unmapped_, freed.bytes);
+    budget = std::max(budget, learned_);
+    bool const is_left = pressure::monitor_runs();
+    if (freed.bytes > budget + (is_left ? kMostLeft : 0)) {
       gone[count++] = freed;
     } else {
       if (kept_.is_full()) gone[count++] = kept_.take_oldest(SIZE_MAX);
       kept_.put(freed);
+      // The monitor is faster than a program that fills what it frees. Where it is not, this thread helps it.
+      std::size_t room = budget;
+      if (is_left) {
+        std::size_t const helped = kept_.bytes() > kHelp ? kept_.bytes() - kHelp : 0;
+        room += std::clamp(helped > budget ? helped - budget : 0, kSoonLeft, kMostLeft);
+      }
       os::Span surplus[kAtOnce];
-      unsigned const extents = take_surplus(budget, surplus);
+      unsigned const extents = take_surplus(room, surplus);
       std::copy(surplus, surplus + extents, gone + count);
       count += extents;
+      leaves_work = kept_.bytes() > budget;
     }
+    for (unsigned i = 0; i < count; ++i) unmapped_ += gone[i].bytes;
   }
   for (unsigned i = 0; i < count; ++i) os::unmap(gone[i]);
+  if (leaves_work) pressure::leave_to_monitor();
   return true;
 }
 
@@ -120,17 +141,42 @@ std::size_t Mappings::kept_bytes() noexcept {
   return guard ? kept_.bytes() : 0;
 }
 
-void Mappings::purge(std::size_t keep) noexcept {
+/// In steps: whoever faults or maps meanwhile waits for the kernel's lock no longer than one takes.
+void Mappings::unmap_gently(os::Span gone) noexcept {
+  constexpr std::size_t kStep = std::size_t{1} << 20;
+  for (std::size_t at = 0; at < gone.bytes; at += kStep)
+    if (!os::discard({gone.begin + at, std::min(kStep, gone.bytes - at)})) break;  // locked memory
+  os::unmap(gone);
+}
+
+void Mappings::settle(std::size_t budget, unsigned halvings) noexcept {
   for (unsigned count = kAtOnce; count == kAtOnce;) {
     os::Span gone[kAtOnce];
     {
       Guard const guard{lock};
       if (!guard) return;
-      if (keep == 0) largest_unmapped_ = reused_ = 0;
-      count = take_surplus(keep, gone);
+      count = take_surplus(std::max(budget, learned_) >> halvings, gone);
+      for (unsigned i = 0; i < count; ++i) unmapped_ += gone[i].bytes;
     }
-    for (unsigned i = 0; i < count; ++i) os::unmap(gone[i]);
+    for (unsigned i = 0; i < count; ++i) unmap_gently(gone[i]);
   }
+}
+
+void Mappings::forget_half() noexcept {
+  Guard const guard{lock};
+  if (!guard) return;
+  learned_ /= 2;
+  unmapped_ = 0;
+}
+
+void Mappings::purge() noexcept {
+  {
+    Guard const guard{lock};
+    if (guard) learned_ = 0;
+  }
+  settle(0, 0);
+  Guard const guard{lock};
+  if (guard) unmapped_ = 0;
 }
 
 std::size_t Mappings::bytes_of(const void* block) noexcept {

@@ -19,8 +19,9 @@ class Mappings {
   /// A block of whole pages, or nullptr; with `zeroed`, one never used before. Also in a thread that was interrupted in
   /// here (nullptr then).
   void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept;
-  /// Frees, and keeps the pages where no more than `budget` bytes are kept then, oldest out first. False where no live
-  /// block starts there.
+  /// Frees, and keeps the pages where no more than `budget` bytes are kept then, oldest out first. Where a monitor runs
+  /// the rest is left to it, since a thread that unmaps 25 MiB waits for milliseconds: kMostLeft at most, and beyond
+  /// kSoonLeft each call unmaps kHelp itself. False where no live block starts there.
   [[nodiscard]] bool release(void* block, std::size_t budget) noexcept;
   /// Bytes of the block; 0 where none starts there.
   std::size_t bytes_of(const void* block) noexcept;
@@ -35,8 +36,12 @@ class Mappings {
 
   /// Bytes of freed blocks that are kept. Approximate while threads run.
   std::size_t kept_bytes() noexcept;
-  /// Unmaps until at most `keep` bytes are kept; with 0 it is forgotten too what sizes the program asks for again.
-  void purge(std::size_t keep) noexcept;
+  /// Unmaps until at most max(`budget`, what was learned) halved `halvings` times is kept.
+  void settle(std::size_t budget, unsigned halvings) noexcept;
+  /// The program asked for little lately: half of what was learned is forgotten.
+  void forget_half() noexcept;
+  /// Unmaps all that is kept, and forgets what was learned.
+  void purge() noexcept;
 
   Lock lock;  // public for fork alone
 
@@ -50,25 +55,30 @@ class Mappings {
   static constexpr unsigned kRemembered = 64;
   static inline char* const kRemoved = reinterpret_cast<char*>(1);
 
-  static constexpr std::size_t kMostReused = std::size_t{32} << 20;
+  static constexpr std::size_t kSoonLeft = std::size_t{32} << 20, kHelp = std::size_t{2} << 20;
+  static constexpr std::size_t kMostLeft = std::size_t{256} << 20;
+  static constexpr std::size_t kMostLearned = std::size_t{32} << 20;  // or half of what is live
   static constexpr unsigned kAtOnce = 8;
 
   unsigned take_surplus(std::size_t budget, os::Span (&out)[kAtOnce]) noexcept;
+  void learn(std::size_t bytes) noexcept;
+  static void unmap_gently(os::Span gone) noexcept;
   bool prepare() noexcept;
   Entry* find(const void* block) noexcept;
   void insert(os::Span block) noexcept;
   void remove(Entry& entry) noexcept;
 
   Entry* entries_ = nullptr;
-  std::size_t live_ = 0;
+  std::size_t live_ = 0, live_bytes_ = 0;
   const char* lowest_ = nullptr;  // of all blocks so far: addresses outside are nobody's here
   const char* highest_ = nullptr;
   const void* released_[kRemembered] = {};
   unsigned next_released_ = 0;
   KeptExtents kept_;
-  // A program that asks again and again for one block larger than the budget would fault its pages in each time: once
-  // it asks for what was unmapped before, that much is kept. The C library raises its mmap threshold likewise.
-  std::size_t largest_unmapped_ = 0, reused_ = 0;
+  // A program that replaces blocks larger than the budget would fault pages in each time. What had to be mapped anew
+  // though as much was unmapped before is what should have been kept: so much is, from then on. The C library raises its
+  // mmap threshold likewise, and keeps without bound.
+  std::size_t unmapped_ = 0, learned_ = 0;
 };
 
 extern constinit Mappings mappings;

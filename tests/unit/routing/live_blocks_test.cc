@@ -145,7 +145,7 @@ TEST(Mappings, a_freed_block_is_kept_within_the_budget_and_serves_the_next_unles
   ASSERT_TRUE(table.release(zeroed, 2 * kMiB));     // too large to keep
   ASSERT_TRUE(table.release(block, 3 * kMiB + 5));  // the older MiB beside it is joined, and both are too much
   EXPECT_EQ(table.kept_bytes(), 3 * kMiB);
-  table.purge(0);
+  table.purge();
   EXPECT_EQ(table.kept_bytes(), 0u);
 }
 
@@ -155,7 +155,7 @@ TEST(Mappings, a_block_that_is_asked_for_again_after_it_was_unmapped_is_kept_fro
   EXPECT_EQ(table.kept_bytes(), 0u);
   ASSERT_TRUE(table.release(table.allocate(20 * kMiB, 16, false), kMiB));
   EXPECT_EQ(table.kept_bytes(), 20 * kMiB);
-  table.purge(0);  // all that was learned goes with it
+  table.purge();  // all that was learned goes with it
   ASSERT_TRUE(table.release(table.allocate(20 * kMiB, 16, false), kMiB));
   EXPECT_EQ(table.kept_bytes(), 0u);
 }
