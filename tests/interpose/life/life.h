@@ -3,6 +3,7 @@
 #ifndef LIFE_H
 #define LIFE_H
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,7 @@ void expect_child(pid_t child);
 
 #define SCENES(X) \
   X(short_threads) X(destructors_that_allocate) X(no_keys_left) X(small_stacks) X(freed_by_others) \
-  X(no_line_is_shared) \
+  X(no_line_is_shared) X(a_thread_that_never_allocates_counts) \
   X(one_block_size_after_the_other) X(shuffled_frees_leave_little) X(forks_from_busy_threads) \
   X(handlers_that_allocate) X(handlers_registered_before_ours) X(the_first_thread_ends_first) \
   X(an_aligned_small_block_is_aligned_to_16) X(forks_in_signal_handlers) X(spawned_children) \

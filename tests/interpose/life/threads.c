@@ -121,6 +121,25 @@ void stays_single_threaded(void) {
   if (single && !*single) fail("__libc_single_threaded", *single, 0);
   if (unshare(CLONE_NEWUSER) != 0 && errno != EPERM && errno != ENOSPC) fail("unshare", errno, 0);
 }
+static void* only_waits(void* unused) {
+  for (;;) pause();
+  return unused;
+}
+static long threads_of_this_process(void) {
+  long n = 0;
+  DIR* tasks = opendir("/proc/self/task");
+  while (readdir(tasks)) ++n;
+  closedir(tasks);
+  return n - 2;
+}
+void a_thread_that_never_allocates_counts(void) {
+  if (!dlsym(RTLD_DEFAULT, "__libc_single_threaded")) return; /* nobody can tell that it is there */
+  pthread_t thread;
+  pthread_create(&thread, NULL, only_waits, NULL);
+  for (size_t i = 0; i < 40000; ++i) memset(malloc(1000), 1, 1000);
+  for (int tries = 0; tries < 500 && threads_of_this_process() < 3; ++tries) usleep(10000);
+  if (threads_of_this_process() != 3) fail("threads, with the monitor", threads_of_this_process(), 3);
+}
 static void* outlives_main(void* unused) {
   (void)unused;
   usleep(300000);
