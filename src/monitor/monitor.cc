@@ -108,8 +108,8 @@ class Decay {
   void step(std::uint64_t now_ns) noexcept {
     if (now_ns - before_ns_ < kStepNs) return;
     before_ns_ = now_ns;
-    std::size_t const budget = pools::keep_budget();
-    pools::settle(budget >> pools_.step(pools::totals().supplied_bytes, budget));
+    if (pools_.step(pools::totals().supplied_bytes, pools::keep_budget()) != 0) pools::forget(1);
+    pools::settle(pools_.halvings());
     if (fallback_.step(fallback::supplied_bytes(), fallback::keep_budget()) != 0) fallback::forget_half();
     settle_fallback();
   }

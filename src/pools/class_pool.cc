@@ -24,6 +24,14 @@ void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
 
+constinit std::atomic<std::size_t> learned{0};
+
+void learn(std::size_t missed) noexcept {
+  if (missed == 0) return;
+  std::size_t const before = learned.load(std::memory_order_relaxed);
+  learned.store(std::min(before + missed, most_learned(totals().live_bytes)), std::memory_order_relaxed);
+}
+
 /// While more is kept than the budget allows, what is dirtied is discarded elsewhere: a program that goes from one
 /// block size to the next would pile up memory else. In steps as small as the growth: nobody waits long.
 void make_up_for(std::size_t dirtied) noexcept {
@@ -101,7 +109,7 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
   for (;;) {
     if (!lock_.lock()) return 0;
     std::uint32_t taken = 0;
-    std::intptr_t dirtied = 0;
+    std::size_t dirtied = 0, missed = 0;
     bool clean = false;
     while (taken < want) {
       std::uint32_t const slab = lowest_partial();
@@ -124,20 +132,23 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
           unsigned const last = static_cast<unsigned>((offset + class_.bytes() - 1) >> grain_lg_);
           std::uint32_t const grains = ((2u << last) - 1) & ~((1u << first) - 1);
           if (taken == 1) clean = (from.clean_grains & grains) == grains && class_.lg() >= grain_lg_;
-          dirtied += static_cast<std::intptr_t>(std::popcount(from.clean_grains & grains)) << grain_lg_;
+          dirtied += static_cast<std::size_t>(std::popcount(from.clean_grains & grains)) << grain_lg_;
           from.clean_grains = static_cast<std::uint16_t>(from.clean_grains & ~grains);
         }
       }
       if (from.free_blocks == 0) partial_word(slab) &= ~(std::uint64_t{1} << (slab % 64));
     }
-    idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) + dirtied -
+    idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) + static_cast<std::intptr_t>(dirtied) -
                           (static_cast<std::intptr_t>(taken) << class_.lg()),
                       std::memory_order_relaxed);
+    missed = std::min(dirtied, discarded_);
+    discarded_ -= missed;
     count(figures.supplied[class_.index()], taken);
     lock_.unlock();
     if (dirtied != 0) {
-      pressure::heap_grew(static_cast<std::size_t>(dirtied));
-      make_up_for(static_cast<std::size_t>(dirtied));
+      pressure::heap_grew(dirtied);
+      learn(missed);
+      make_up_for(dirtied);
     }
     if (taken != 0) {
       for (std::uint32_t i = 0; taken != want && i < taken; ++i) out[i] = out[want - taken + i];
@@ -274,6 +285,11 @@ void ClassPool::leave(Magazine* magazine) noexcept {
     misuse(rejected.was_free ? Fault::double_free : Fault::invalid_free, rejected.block, class_.bytes());
 }
 
+void forget(unsigned halvings) noexcept {
+  learned.store(learned.load(std::memory_order_relaxed) >> halvings, std::memory_order_relaxed);
+  for (ClassPool& each : pool) each.forget_discarded();
+}
+
 std::size_t kept_bytes() noexcept {
   std::size_t kept = 0;
   for (ClassPool const& each : pool) kept += each.depot_bytes() + each.idle_dirty_bytes();
@@ -281,7 +297,8 @@ std::size_t kept_bytes() noexcept {
 }
 
 std::size_t keep_budget() noexcept {
-  return std::max(kLeastBudget, totals().live_bytes / 8);
+  std::size_t const live = totals().live_bytes;
+  return std::max({kLeastBudget, live / 8, std::min(learned.load(std::memory_order_relaxed), most_learned(live))});
 }
 
 }  // namespace mempool::pools

@@ -68,6 +68,9 @@ class ClassPool {
     return n > 0 ? static_cast<std::size_t>(n) : 0;
   }
 
+  /// What was discarded before is no longer missed where it has to be dirtied anew.
+  void forget_discarded() noexcept;
+
   void fork_prepare() noexcept;
   void fork_parent() noexcept;
   void fork_child() noexcept;
@@ -104,6 +107,7 @@ class ClassPool {
   Magazine* full_ = nullptr;
   Magazine* empty_ = nullptr;
   std::atomic<std::size_t> depot_blocks_{0};
+  std::size_t discarded_ = 0;  // and not dirtied anew since, nor forgotten
   std::atomic<std::intptr_t> idle_dirty_{0};  // free bytes in slabs that are not clean
 
   Lock growth_;

@@ -14,8 +14,10 @@ namespace mempool::pools {
 std::size_t trim() noexcept;
 
 /// The monitor's housekeeping: takes the spares of threads that missed nothing since the call before, and discards
-/// pages until at most `keep` bytes are kept without use. One thread.
-void settle(std::size_t keep) noexcept;
+/// pages until what is kept without use is within the budget halved `halvings` times. One thread.
+void settle(unsigned halvings) noexcept;
+/// What was learned to keep is halved `halvings` times: the program asked for little lately, or is short of memory.
+void forget(unsigned halvings) noexcept;
 
 struct Totals {
   std::size_t live_bytes;       // in blocks handed to thread caches and not taken back: includes thread caches
@@ -28,8 +30,14 @@ Totals totals() noexcept;
 /// What each heap may keep without use, however little is live. docs/decisions/0003-a-small-budget.md.
 inline constexpr std::size_t kLeastBudget = std::size_t{2} << 20;
 
+/// What had to be dirtied anew although as much of its class was discarded before should have been kept: so much is,
+/// from then on, up to this or half of what is live.
+constexpr std::size_t most_learned(std::size_t live) noexcept {
+  return live / 2 > std::size_t{32} << 20 ? live / 2 : std::size_t{32} << 20;
+}
+
 /// Bytes kept without use, all classes together (depots and idle dirty pages), and what may be kept:
-/// max(kLeastBudget, an eighth of the live heap).
+/// max(kLeastBudget, an eighth of the live heap, what was learned).
 std::size_t kept_bytes() noexcept;
 std::size_t keep_budget() noexcept;
 

@@ -98,6 +98,7 @@ std::size_t ClassPool::discard_claimed(unsigned runs) noexcept {
     }
   }
   run_count_ = 0;
+  discarded_ += static_cast<std::size_t>(cleaned);
   idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) - cleaned, std::memory_order_relaxed);
   lock_.unlock();
   pressure::heap_shrank(static_cast<std::size_t>(cleaned));
@@ -161,6 +162,11 @@ std::size_t ClassPool::purge_some(std::size_t goal) noexcept {
   return discarded;
 }
 
+void ClassPool::forget_discarded() noexcept {
+  Guard const guard{lock_};
+  if (guard) discarded_ = 0;
+}
+
 void ClassPool::keep_within_budget() noexcept {
   std::size_t const kept = kept_bytes(), budget = keep_budget();
   if (kept > budget) purge_some(kept - budget);
@@ -200,10 +206,13 @@ std::size_t purge_all(std::size_t goal, bool depots_too) noexcept {
 
 std::size_t trim() noexcept {
   take_spares(false);
-  return purge_all(SIZE_MAX, true);
+  std::size_t const discarded = purge_all(SIZE_MAX, true);
+  forget(63);
+  return discarded;
 }
 
-void settle(std::size_t keep) noexcept {
+void settle(unsigned halvings) noexcept {
+  std::size_t const keep = keep_budget() >> halvings;
   take_spares(true);
   for (bool const depots_too : {false, true})
     if (std::size_t const kept = kept_bytes(); kept > keep) purge_all(kept - keep, depots_too);

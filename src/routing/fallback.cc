@@ -164,7 +164,7 @@ Owner owner_of(const void* block) noexcept {
   return stale_or_foreign(block);
 }
 
-std::size_t keep_budget() noexcept { return std::max(pools::kLeastBudget, live_bytes() / 8); }
+std::size_t keep_budget() noexcept { return live_bytes() / 8; }
 
 Owner release(void* block) noexcept {
   KeepErrno const keep;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pools/pools.hpp"
 #include "pressure/account.hpp"
 
 namespace mempool::fallback {
@@ -96,7 +97,7 @@ unsigned Mappings::take_surplus(std::size_t budget, os::Span (&out)[kAtOnce]) no
 void Mappings::learn(std::size_t bytes) noexcept {
   std::size_t const missed = std::min(bytes, unmapped_);
   unmapped_ -= missed;
-  learned_ = std::min(learned_ + missed, std::max(kMostLearned, live_bytes_ / 2));
+  learned_ = std::min(learned_ + missed, pools::most_learned(live_bytes_));
 }
 
 bool Mappings::release(void* block, std::size_t budget) noexcept {

@@ -57,7 +57,6 @@ class Mappings {
 
   static constexpr std::size_t kSoonLeft = std::size_t{32} << 20, kHelp = std::size_t{2} << 20;
   static constexpr std::size_t kMostLeft = std::size_t{256} << 20;
-  static constexpr std::size_t kMostLearned = std::size_t{32} << 20;  // or half of what is live
   static constexpr unsigned kAtOnce = 8;
 
   unsigned take_surplus(std::size_t budget, os::Span (&out)[kAtOnce]) noexcept;

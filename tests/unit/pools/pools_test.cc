@@ -176,22 +176,41 @@ TEST(Pools, what_a_sleeping_thread_has_spare_is_taken_at_the_second_look_and_wha
   while (step != 1) std::this_thread::yield();
   std::size_t const cached = pools::magazine_capacity(SizeClass::holding(1024));
   EXPECT_GT(held(), before + cached);
-  pools::settle(SIZE_MAX);  // it worked since the last look
-  pools::settle(SIZE_MAX);
+  pools::settle(0);  // it worked since the last look
+  pools::settle(0);
   EXPECT_LE(held(), before + cached);
   step = 2;
   sleeper.join();
   EXPECT_EQ(held(), before);
 }
 
-TEST(Pools, settling_keeps_no_more_than_it_is_told) {
+TEST(Pools, settling_keeps_no_more_than_the_budget_and_less_with_every_halving) {
   std::vector<void*> blocks(20000);
   for (void*& block : blocks) block = std::memset(routing::allocate(2048), 1, 2048);
   for (void* block : blocks) routing::release(block);
-  pools::settle(std::size_t{4} << 20);
-  EXPECT_LE(pools::kept_bytes(), std::size_t{4} << 20);
+  pools::forget(63);
   pools::settle(0);
+  EXPECT_LE(pools::kept_bytes(), pools::keep_budget());
+  pools::settle(31);
   EXPECT_LT(pools::kept_bytes(), std::size_t{1} << 20);
+}
+
+TEST(Pools, what_was_discarded_and_dirtied_again_is_kept_from_then_on_until_it_is_forgotten) {
+  constexpr std::size_t kCount = 100, kBytes = std::size_t{100} << 10;
+  auto const use_once = [] {
+    std::vector<void*> blocks(kCount);
+    for (void*& block : blocks) block = routing::allocate(kBytes);
+    for (void* block : blocks) routing::release(block);
+  };
+  pools::trim();
+  use_once();
+  EXPECT_LE(pools::kept_bytes(), std::size_t{3} << 20);
+  use_once();
+  use_once();
+  EXPECT_GE(pools::kept_bytes(), std::size_t{8} << 20);
+  pools::forget(63);
+  pools::settle(0);
+  EXPECT_LE(pools::kept_bytes(), std::size_t{3} << 20);
 }
 
 TEST(Pools, survive_threads_that_hand_blocks_to_each_other_while_one_trims) {
