@@ -109,11 +109,14 @@ class Decay {
     if (now_ns - before_ns_ < kStepNs) return;
     before_ns_ = now_ns;
     if (pools_.step(pools::totals().supplied_bytes, pools::keep_budget()) != 0) pools::forget(1);
-    pools::settle(pools_.halvings());
+    pools::take_spares_of_idle_threads();
     if (fallback_.step(fallback::supplied_bytes(), fallback::keep_budget()) != 0) fallback::forget_half();
-    settle_fallback();
+    settle();
   }
-  void settle_fallback() noexcept { fallback::settle(fallback_.halvings()); }
+  void settle() noexcept {
+    pools::settle(pools_.halvings());
+    fallback::settle(fallback_.halvings());
+  }
 
  private:
   static constexpr std::uint64_t kStepNs = 1000000000;
@@ -147,7 +150,7 @@ bool rest(std::int64_t pause_ms, Decay& decay) noexcept {
     if (woken.by_work) {
       std::uint32_t const nobody_wakes_this = 0;
       os::wait(&nobody_wakes_this, 0, kReuse);
-      decay.settle_fallback();
+      decay.settle();
     }
     if (woken.by_tripwire) return true;
   }

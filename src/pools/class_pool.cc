@@ -35,8 +35,8 @@ void learn(std::size_t missed) noexcept {
 /// While more is kept than the budget allows, what is dirtied is discarded elsewhere: a program that goes from one
 /// block size to the next would pile up memory else. In steps as small as the growth: nobody waits long.
 void make_up_for(std::size_t dirtied) noexcept {
+  if (beyond_budget() == 0) return;
   std::size_t const budget = keep_budget();
-  if (kept_bytes() <= budget) return;
   std::size_t discarded = 0;
   for (ClassPool& each : pool) {
     if (each.idle_dirty_bytes() > budget / 8) discarded += each.purge_some(dirtied - discarded);
@@ -294,6 +294,14 @@ std::size_t kept_bytes() noexcept {
   std::size_t kept = 0;
   for (ClassPool const& each : pool) kept += each.depot_bytes() + each.idle_dirty_bytes();
   return kept;
+}
+
+std::size_t beyond_budget() noexcept {
+  std::size_t const kept = kept_bytes(), budget = keep_budget();
+  if (kept <= budget) return 0;
+  if (!pressure::monitor_runs() || kept - budget > kMostLeft) return kept - budget;
+  pressure::leave_to_monitor();
+  return 0;
 }
 
 std::size_t keep_budget() noexcept {

@@ -13,9 +13,11 @@ namespace mempool::pools {
 /// runs without a block in use discarded. Returns bytes passed to madvise. Any thread; not in a handler.
 std::size_t trim() noexcept;
 
-/// The monitor's housekeeping: takes the spares of threads that missed nothing since the call before, and discards
-/// pages until what is kept without use is within the budget halved `halvings` times. One thread.
+/// The monitor's housekeeping: discards pages until what is kept without use is within the budget halved `halvings`
+/// times. One thread.
 void settle(unsigned halvings) noexcept;
+/// Takes the spares of threads that missed nothing since the call before. One thread.
+void take_spares_of_idle_threads() noexcept;
 /// What was learned to keep is halved `halvings` times: the program asked for little lately, or is short of memory.
 void forget(unsigned halvings) noexcept;
 
@@ -40,5 +42,10 @@ constexpr std::size_t most_learned(std::size_t live) noexcept {
 /// max(kLeastBudget, an eighth of the live heap, what was learned).
 std::size_t kept_bytes() noexcept;
 std::size_t keep_budget() noexcept;
+
+/// What a thread has to discard itself of what is kept beyond the budget. Where a monitor runs, that does it: taking
+/// pages from a process costs each of its threads an interrupt, and this one would wait for them.
+std::size_t beyond_budget() noexcept;
+inline constexpr std::size_t kMostLeft = std::size_t{64} << 20;
 
 }  // namespace mempool::pools

@@ -168,8 +168,7 @@ void ClassPool::forget_discarded() noexcept {
 }
 
 void ClassPool::keep_within_budget() noexcept {
-  std::size_t const kept = kept_bytes(), budget = keep_budget();
-  if (kept > budget) purge_some(kept - budget);
+  if (std::size_t const surplus = beyond_budget(); surplus != 0) purge_some(surplus);
 }
 
 void ClassPool::fork_prepare() noexcept {
@@ -211,9 +210,10 @@ std::size_t trim() noexcept {
   return discarded;
 }
 
+void take_spares_of_idle_threads() noexcept { take_spares(true); }
+
 void settle(unsigned halvings) noexcept {
   std::size_t const keep = keep_budget() >> halvings;
-  take_spares(true);
   for (bool const depots_too : {false, true})
     if (std::size_t const kept = kept_bytes(); kept > keep) purge_all(kept - keep, depots_too);
 }

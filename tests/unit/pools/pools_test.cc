@@ -176,8 +176,8 @@ TEST(Pools, what_a_sleeping_thread_has_spare_is_taken_at_the_second_look_and_wha
   while (step != 1) std::this_thread::yield();
   std::size_t const cached = pools::magazine_capacity(SizeClass::holding(1024));
   EXPECT_GT(held(), before + cached);
-  pools::settle(0);  // it worked since the last look
-  pools::settle(0);
+  pools::take_spares_of_idle_threads();  // it worked since the last look
+  pools::take_spares_of_idle_threads();
   EXPECT_LE(held(), before + cached);
   step = 2;
   sleeper.join();
