@@ -235,7 +235,7 @@ void ClassPool::empty_into_slabs(Magazine* magazine, Rejected& rejected) noexcep
 
 Magazine* ClassPool::exchange_for_empty(Magazine* full) noexcept {
   Rejected rejected;
-  bool const enough = kept_bytes() > keep_budget();
+  bool const enough = keeps_too_much();
   if (!lock_.lock()) return nullptr;
   Magazine* empty = empty_;
   if (empty != nullptr) empty_ = empty->next;
@@ -273,7 +273,7 @@ void ClassPool::leave(Magazine* magazine) noexcept {
   }
   // A magazine less than half full is not worth a turn of the depot: its blocks serve better from the bitmaps.
   count(figures.taken_back[class_.index()], magazine->count);
-  if (magazine->count * 2 < magazine->capacity || kept_bytes() > keep_budget()) {
+  if (magazine->count * 2 < magazine->capacity || keeps_too_much()) {
     empty_into_slabs(magazine, rejected);
   } else {
     depot_blocks_.store(depot_blocks_.load(std::memory_order_relaxed) + magazine->count, std::memory_order_relaxed);
@@ -297,7 +297,9 @@ std::size_t kept_bytes() noexcept {
 }
 
 std::size_t beyond_budget() noexcept {
-  std::size_t const kept = kept_bytes(), budget = keep_budget();
+  std::size_t const kept = kept_bytes();
+  if (kept <= kLeastBudget) return 0;
+  std::size_t const budget = keep_budget();
   if (kept <= budget) return 0;
   if (!pressure::monitor_runs() || kept - budget > kMostLeft) return kept - budget;
   pressure::leave_to_monitor();
@@ -307,6 +309,11 @@ std::size_t beyond_budget() noexcept {
 std::size_t keep_budget() noexcept {
   std::size_t const live = totals().live_bytes;
   return std::max({kLeastBudget, live / 8, std::min(learned.load(std::memory_order_relaxed), most_learned(live))});
+}
+
+bool keeps_too_much() noexcept {
+  std::size_t const kept = kept_bytes();
+  return kept > kLeastBudget && kept > keep_budget();  // what is live is summed up only where it matters
 }
 
 }  // namespace mempool::pools

@@ -27,7 +27,7 @@ struct Rejected {
   std::uint32_t given = 0;  // blocks that were all right
 };
 
-class ClassPool {
+class alignas(64) ClassPool {
  public:
   constexpr ClassPool() = default;
   void reset(SizeClass c, os::Span region, os::Span slab_table, std::uint64_t* partial_slabs) noexcept;
@@ -94,21 +94,24 @@ class ClassPool {
   unsigned claim_idle_runs(std::size_t goal, unsigned most_runs) noexcept;
   std::size_t discard_claimed(unsigned runs) noexcept;
 
+  // What every exchange writes, in one cache line: another core's line costs more than all else that is done under the
+  // lock.
   Lock lock_;
-  SizeClass class_;
-  char* region_ = nullptr;
-  std::uint32_t most_slabs_ = 0;
-  std::atomic<std::uint32_t> carved_{0};
-  std::atomic<std::uint32_t> committed_slabs_{0};  // written under growth_
-  std::uint32_t lowest_ = 0;           // no slab below this one has a free block
-  unsigned slab_lg_ = 0, grain_lg_ = 0;
-  char* late_ = nullptr;  // the infos past the early ones
-  std::uint64_t* partial_ = nullptr;  // bit per slab: it has a free block; words of all classes interleaved
   Magazine* full_ = nullptr;
   Magazine* empty_ = nullptr;
   std::atomic<std::size_t> depot_blocks_{0};
   std::size_t discarded_ = 0;  // and not dirtied anew since, nor forgotten
   std::atomic<std::intptr_t> idle_dirty_{0};  // free bytes in slabs that are not clean
+  std::atomic<std::uint32_t> carved_{0};
+  std::uint32_t lowest_ = 0;  // no slab below this one has a free block
+
+  SizeClass class_;
+  char* region_ = nullptr;
+  std::uint32_t most_slabs_ = 0;
+  std::atomic<std::uint32_t> committed_slabs_{0};  // written under growth_
+  unsigned slab_lg_ = 0, grain_lg_ = 0;
+  char* late_ = nullptr;              // the infos past the early ones
+  std::uint64_t* partial_ = nullptr;  // bit per slab: it has a free block; words of all classes interleaved
 
   Lock growth_;
   GrowingPrefix blocks_prefix_, table_prefix_;

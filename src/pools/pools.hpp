@@ -42,6 +42,7 @@ constexpr std::size_t most_learned(std::size_t live) noexcept {
 /// max(kLeastBudget, an eighth of the live heap, what was learned).
 std::size_t kept_bytes() noexcept;
 std::size_t keep_budget() noexcept;
+bool keeps_too_much() noexcept;
 
 /// What a thread has to discard itself of what is kept beyond the budget. Where a monitor runs, that does it: taking
 /// pages from a process costs each of its threads an interrupt, and this one would wait for them.
