@@ -138,9 +138,7 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
       }
       if (from.free_blocks == 0) partial_word(slab) &= ~(std::uint64_t{1} << (slab % 64));
     }
-    idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) + static_cast<std::intptr_t>(dirtied) -
-                          (static_cast<std::intptr_t>(taken) << class_.lg()),
-                      std::memory_order_relaxed);
+    less_is_idle((static_cast<std::intptr_t>(taken) << class_.lg()) - static_cast<std::intptr_t>(dirtied));
     missed = std::min(dirtied, discarded_);
     discarded_ -= missed;
     count(figures.supplied[class_.index()], taken);
@@ -164,6 +162,13 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
       return 0;
     }
   }
+}
+
+/// Of dirty bytes that were idle `by` are in use or clean now. Called under lock_.
+void ClassPool::less_is_idle(std::intptr_t by) noexcept {
+  idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) - by, std::memory_order_relaxed);
+  if (std::size_t const left = idle_dirty_bytes(); left < fruitless_.load(std::memory_order_relaxed)) [[unlikely]]
+    fruitless_.store(left, std::memory_order_relaxed);
 }
 
 Rejected ClassPool::give_locked(void* const* blocks, std::uint32_t n) noexcept {

@@ -90,6 +90,7 @@ class alignas(64) ClassPool {
   bool grow() noexcept;
   Rejected give_locked(void* const* blocks, std::uint32_t count) noexcept;
   void empty_into_slabs(Magazine* magazine, Rejected& rejected) noexcept;
+  void less_is_idle(std::intptr_t by) noexcept;
   SlabInfo& offer_again(Run const& run) noexcept;
   unsigned claim_idle_runs(std::size_t goal, unsigned most_runs) noexcept;
   std::size_t discard_claimed(unsigned runs) noexcept;
@@ -120,7 +121,10 @@ class alignas(64) ClassPool {
   unsigned run_count_ = 0;
   std::uint32_t purge_cursor_ = 0;  // slabs below it are still to be looked at
   bool lap_found_some_ = true;      // since purge_some() last began at the end
-  std::atomic<std::size_t> fruitless_{0};  // idle dirty bytes in which a lap of purge_some() found no page
+  std::size_t lap_began_with_ = 0;  // idle dirty bytes: what came during the lap may lie behind its back
+  // Idle dirty bytes in which a lap of purge_some() found no page; never more than there are, as they are not the same
+  // bytes once they were in use again.
+  std::atomic<std::size_t> fruitless_{0};
 };
 
 extern constinit ClassPool pool[SizeClass::kCount];

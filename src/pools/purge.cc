@@ -99,7 +99,7 @@ std::size_t ClassPool::discard_claimed(unsigned runs) noexcept {
   }
   run_count_ = 0;
   discarded_ += static_cast<std::size_t>(cleaned);
-  idle_dirty_.store(idle_dirty_.load(std::memory_order_relaxed) - cleaned, std::memory_order_relaxed);
+  less_is_idle(cleaned);
   lock_.unlock();
   pressure::heap_shrank(static_cast<std::size_t>(cleaned));
   figures.discarded_bytes.fetch_add(discarded, std::memory_order_relaxed);
@@ -143,12 +143,14 @@ std::size_t ClassPool::purge(std::size_t goal, bool depot_too) noexcept {
 std::size_t ClassPool::purge_some(std::size_t goal) noexcept {
   std::size_t const idle_dirty = idle_dirty_bytes();
   std::size_t const fruitless = fruitless_.load(std::memory_order_relaxed);
-  if (idle_dirty < os::page_size() || (fruitless != 0 && idle_dirty < fruitless + kLongestStep / 2)) return 0;
+  if (idle_dirty < os::page_size()) return 0;
+  if (fruitless != 0 && idle_dirty < fruitless + std::max(kLongestStep / 2, fruitless / 8)) return 0;
   if (!purging_.try_lock()) return 0;
   unsigned runs = 0;
   for (unsigned looks = kLooks; looks != 0 && runs == 0; --looks) {
     if (purge_cursor_ == 0) {
-      fruitless_.store(lap_found_some_ ? 0 : idle_dirty, std::memory_order_relaxed);
+      fruitless_.store(lap_found_some_ ? 0 : std::min(idle_dirty, lap_began_with_), std::memory_order_relaxed);
+      lap_began_with_ = idle_dirty;
       purge_cursor_ = carved_.load(std::memory_order_relaxed);
       if (!std::exchange(lap_found_some_, false)) break;
     }
@@ -156,8 +158,8 @@ std::size_t ClassPool::purge_some(std::size_t goal) noexcept {
     runs = claim_idle_runs(goal, kFewRuns);
     lock_.unlock();
   }
-  lap_found_some_ |= runs != 0;
   std::size_t const discarded = runs != 0 ? discard_claimed(runs) : 0;
+  lap_found_some_ |= discarded != 0;  // not under mlockall
   purging_.unlock();
   return discarded;
 }

@@ -246,6 +246,25 @@ TEST(Pools, a_buffer_that_comes_and_goes_keeps_its_pages_beside_garbage_that_can
   for (void* block : left) routing::release(block);
 }
 
+TEST(Pools, what_was_in_vain_to_look_through_is_looked_through_again_once_it_was_in_use) {
+  pools::trim();
+  constexpr std::size_t kBytes = std::size_t{20} << 20;
+  std::vector<void*> blocks = one_block_a_page(kBytes), others;
+  auto const grow = [&others](std::size_t bytes) {
+    for (std::size_t i = 0; i < bytes / 4096; ++i) others.push_back(std::memset(routing::allocate(4096), 1, 4096));
+  };
+  grow(kBytes / 2);
+  EXPECT_GT(pools::kept_bytes(), kBytes / 2);  // in vain
+  while (blocks.size() < kBytes / 64) blocks.push_back(std::memset(routing::allocate(64), 1, 64));
+  std::sort(blocks.begin(), blocks.end());
+  std::size_t const freed = blocks.size() / 10 * 9;
+  for (std::size_t i = 0; i < freed; ++i) routing::release(blocks[i]);
+  grow(kBytes);
+  EXPECT_LT(pools::kept_bytes(), kBytes / 4);
+  for (std::size_t i = freed; i < blocks.size(); ++i) routing::release(blocks[i]);
+  for (void* block : others) routing::release(block);
+}
+
 TEST(Pools, survive_threads_that_hand_blocks_to_each_other_while_one_trims) {
   std::atomic<bool> stop{false};
   std::vector<Filled> shared(512);
