@@ -149,7 +149,7 @@ bool rest(std::int64_t pause_ms, Decay& decay) noexcept {
     pressure::Woken const woken = pressure::sleep(static_cast<int>((end - now + 999999) / 1000000));
     if (woken.by_work) {
       std::uint32_t const nobody_wakes_this = 0;
-      os::wait(&nobody_wakes_this, 0, kReuse);
+      if (!woken.by_tripwire) os::wait(&nobody_wakes_this, 0, kReuse);
       decay.settle();
     }
     if (woken.by_tripwire) return true;
@@ -158,7 +158,8 @@ bool rest(std::int64_t pause_ms, Decay& decay) noexcept {
 }
 
 void watch() noexcept {
-  pressure::monitor_started();
+  // Where addresses are limited, what waits for this thread would stand in the way of the program's own mmap.
+  if (os::address_space_left() == SIZE_MAX) pressure::monitor_started();
   Growth growth;
   Decay decay;
   pressure::Policy policy{options::value(Opt::warning), options::value(Opt::critical)};

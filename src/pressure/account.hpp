@@ -40,7 +40,8 @@ struct Woken {
 /// The monitor's sleep: `timeout_ms`, or until the tripwire, or leave_to_monitor().
 Woken sleep(int timeout_ms) noexcept;
 
-/// True where a monitor runs that says so: what was freed beyond the budget may wait for it, some milliseconds.
+/// True where a monitor runs that says so: what was freed beyond the budget may wait for it, some milliseconds. Not
+/// under a limit of addresses.
 bool monitor_runs() noexcept;
 void monitor_started() noexcept;
 /// Wakes it to give back what is kept beyond the budget. Cost: a load, or a futex call where it sleeps.

@@ -93,6 +93,12 @@ unsigned Mappings::take_surplus(std::size_t budget, os::Span (&out)[kAtOnce]) no
   return taken;
 }
 
+/// The budget, or what was learned as long as that many blocks are live: a program that has freed them does not replace
+/// them, and nobody makes it forget where no monitor runs.
+std::size_t Mappings::what_to_keep(std::size_t budget) const noexcept {
+  return std::max(budget, std::min(learned_, pools::most_learned(live_bytes_)));
+}
+
 /// What is mapped anew although as much was unmapped before should have been kept.
 void Mappings::learn(std::size_t bytes) noexcept {
   std::size_t const missed = std::min(bytes, unmapped_);
@@ -111,7 +117,7 @@ bool Mappings::release(void* block, std::size_t budget) noexcept {
     os::Span const freed{entry->begin, entry->bytes};
     remove(*entry);
     released_[next_released_++ % kRemembered] = block;
-    budget = std::max(budget, learned_);
+    budget = what_to_keep(budget);
     bool const is_left = pressure::monitor_runs();
     if (freed.bytes > budget + (is_left ? kMostLeft : 0)) {
       gone[count++] = freed;
@@ -142,24 +148,26 @@ std::size_t Mappings::kept_bytes() noexcept {
   return guard ? kept_.bytes() : 0;
 }
 
-/// In steps: whoever faults or maps meanwhile waits for the kernel's lock no longer than one takes.
-void Mappings::unmap_gently(os::Span gone) noexcept {
-  constexpr std::size_t kStep = std::size_t{1} << 20;
-  for (std::size_t at = 0; at < gone.bytes; at += kStep)
-    if (!os::discard({gone.begin + at, std::min(kStep, gone.bytes - at)})) break;  // locked memory
-  os::unmap(gone);
-}
-
+/// In steps, each taken out when its turn comes. Whoever faults or maps meanwhile waits for the kernel's lock no longer
+/// than one takes; what is to go may still find a new use, or be unmapped by a thread whose own mapping was refused;
+/// and a child forked meanwhile, where nobody knows of what was taken out, loses one step.
 void Mappings::settle(std::size_t budget, unsigned halvings) noexcept {
-  for (unsigned count = kAtOnce; count == kAtOnce;) {
-    os::Span gone[kAtOnce];
+  constexpr std::size_t kStep = std::size_t{1} << 20;
+  // No more than there is now: against a program that frees as fast this would never end.
+  for (std::size_t most = kept_bytes(); most != 0;) {
+    os::Span gone;
     {
       Guard const guard{lock};
       if (!guard) return;
-      count = take_surplus(std::max(budget, learned_) >> halvings, gone);
-      for (unsigned i = 0; i < count; ++i) unmapped_ += gone[i].bytes;
+      std::size_t const keep = round_down(what_to_keep(budget) >> halvings, os::page_size());
+      if (kept_.bytes() <= keep) return;
+      gone = kept_.take_oldest(std::min({kept_.bytes() - keep, kStep, most}));
+      unmapped_ += gone.bytes;
+      most -= gone.bytes;
     }
-    for (unsigned i = 0; i < count; ++i) unmap_gently(gone[i]);
+    // First: munmap fails where it would split one mapping too many. Locked memory is munmap's alone.
+    static_cast<void>(os::discard(gone));
+    os::unmap(gone);
   }
 }
 

@@ -61,7 +61,7 @@ class Mappings {
 
   unsigned take_surplus(std::size_t budget, os::Span (&out)[kAtOnce]) noexcept;
   void learn(std::size_t bytes) noexcept;
-  static void unmap_gently(os::Span gone) noexcept;
+  std::size_t what_to_keep(std::size_t budget) const noexcept;
   bool prepare() noexcept;
   Entry* find(const void* block) noexcept;
   void insert(os::Span block) noexcept;

@@ -146,3 +146,31 @@ void forked_children_have_one_thread(void) { /* with the monitor at work in the 
     expect_child(child);
   }
 }
+void forks_amid_the_monitors_work(void) { /* with the monitor: what was on its way to the system is not lost there */
+  size_t const size = 100 << 20;
+  long const own = resident_kib();
+  for (int i = 0; i < 20; ++i) {
+    free(memset(malloc(size), 1, size));
+    usleep(10000 + i * 500);
+    pid_t const child = fork();
+    if (child == 0) {
+      malloc_trim(0);
+      _exit(resident_kib() - own > 20 << 10 ? 7 : 0);
+    }
+    expect_child(child);
+    usleep(30000);
+  }
+}
+void the_program_maps_what_it_freed(void) { /* with the monitor, under a limit of addresses */
+  size_t const size = 200 << 20;
+  free(malloc(100)); /* from here on the monitor is due */
+  usleep(100000);
+  for (int i = 0; i < 10; ++i) {
+    void* const block = malloc(size);
+    if (!block) fail("malloc", i, errno);
+    free(block);
+    void* const mapped = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) fail("mmap", i, errno);
+    munmap(mapped, size);
+  }
+}

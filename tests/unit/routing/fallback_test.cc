@@ -118,6 +118,22 @@ TEST_F(Fallback, memory_goes_back_to_the_system_after_a_trim) {
   EXPECT_LT(os::resident().bytes, before + 32 * kMiB);
 }
 
+TEST_F(Fallback, what_was_learned_of_many_large_blocks_does_not_outlive_them_where_no_monitor_runs) {
+  trim();
+  std::vector<void*> blocks(60);
+  for (void*& block : blocks) block = allocate(10 * kMiB, 16, false);
+  // A third is replaced by larger ones, which what was freed cannot hold: all is mapped anew, and that is learned.
+  for (std::size_t larger = 11; larger < 15; ++larger)
+    for (std::size_t i = 0; i < 20; ++i) {
+      release(blocks[i]);
+      blocks[i] = allocate(larger * kMiB, 16, false);
+    }
+  for (void* block : blocks) release(block);
+  EXPECT_LE(kept_bytes(), 32 * kMiB);
+  trim();
+  EXPECT_EQ(kept_bytes(), 0u);
+}
+
 TEST_F(Fallback, threads_that_free_each_others_blocks_find_the_contents_intact) {
   std::vector<std::atomic<unsigned char*>> shared(64);
   auto const worker = [&](unsigned seed) {
