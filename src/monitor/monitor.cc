@@ -252,7 +252,7 @@ void install() noexcept {
   Reading const reading = pressure::read_limits();
   note(reading);
   pressure::learn_limit(reading.is_finite() ? reading.limit : 0);
-  pressure::learn_single_threaded(static_cast<const char*>(libc_heap::next_symbol("__libc_single_threaded")));
+  pressure::learn_single_threaded(static_cast<const char*>(libc_heap::program_symbol("__libc_single_threaded")));
   pressure::starter.store(start, std::memory_order_release);
   if (options::number(Opt::monitor) == 1) pressure::start_due.store(true, std::memory_order_relaxed);
 }

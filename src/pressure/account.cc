@@ -112,6 +112,9 @@ void forked() noexcept {
   process.store(os::process_id(), std::memory_order_relaxed);
   forked_at.store(os::monotonic_ns(), std::memory_order_relaxed);
   threads.store(1, std::memory_order_relaxed);
+  // The C library's flag stays as it was in a parent with threads: it says nothing here.
+  if (const char* const flag = single_threaded.load(std::memory_order_relaxed); flag != nullptr && *flag == 0)
+    single_threaded.store(nullptr, std::memory_order_relaxed);
   raised.store(false, std::memory_order_relaxed);
   start_due.store(options::number(options::Opt::monitor) == 1, std::memory_order_relaxed);
   tripwire.store(SIZE_MAX, std::memory_order_relaxed);

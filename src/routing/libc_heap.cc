@@ -49,6 +49,8 @@ bool find_one(F& function, const char* name) noexcept {
 
 void* next_symbol(const char* name) noexcept { return &dlsym != nullptr ? dlsym(RTLD_NEXT, name) : nullptr; }
 
+void* program_symbol(const char* name) noexcept { return &dlsym != nullptr ? dlsym(RTLD_DEFAULT, name) : nullptr; }
+
 bool find() noexcept {
   if (found.load(std::memory_order_acquire)) return true;
   Functions all{};

@@ -21,6 +21,8 @@ std::size_t usable_size(void* block) noexcept;
 
 /// What the libraries behind us call `name`, or nullptr.
 void* next_symbol(const char* name) noexcept;
+/// What the whole program calls `name`, or nullptr: of a variable, the copy that everybody uses (R_X86_64_COPY).
+void* program_symbol(const char* name) noexcept;
 
 /// Once, at start: notes where the program break stands before the C library moves it.
 void remember_break() noexcept;

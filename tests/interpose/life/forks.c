@@ -174,3 +174,21 @@ void the_program_maps_what_it_freed(void) { /* with the monitor, under a limit o
     munmap(mapped, size);
   }
 }
+void a_single_threaded_child_of_threads_stays_so(void) { /* under a limit; past its youth, which is a second */
+  pthread_t threads[2];
+  start_busy(threads, 2);
+  pid_t const child = fork();
+  if (child == 0) {
+    usleep(1100000);
+    struct node* const list = fill(1000, 2 << 20);
+    usleep(50000);
+    drop(list);
+    int tasks = 0;
+    char line[256];
+    FILE* file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file)) sscanf(line, "Threads: %d", &tasks);
+    _exit(tasks == 1 ? 0 : 7);
+  }
+  expect_child(child);
+  join_busy(threads, 2);
+}

@@ -49,7 +49,8 @@ void expect_child(pid_t child);
   X(stays_single_threaded) X(setuid_returns) X(locked_memory) X(lower_data_limit) X(foreign_pointers) \
   X(real_time_threads) X(only_the_laws_system_calls) X(small_heap) X(refused_memory) X(sized_frees) \
   X(vfork_children_allocate) X(cleared_environment) X(strict_seccomp) X(forked_children_have_one_thread) \
-  X(many_blocks) X(no_huge_pages) X(forks_amid_the_monitors_work) X(the_program_maps_what_it_freed)
+  X(many_blocks) X(no_huge_pages) X(forks_amid_the_monitors_work) X(the_program_maps_what_it_freed) \
+  X(a_single_threaded_child_of_threads_stays_so)
 #define DECLARE(name) void name(void);
 SCENES(DECLARE)
 #undef DECLARE
