@@ -25,6 +25,7 @@ void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
 }
 
 constinit std::atomic<std::size_t> learned{0};
+constinit std::atomic<std::size_t> left_by_monitor{0};  // kept when it last gave back
 
 void learn(std::size_t missed) noexcept {
   if (missed == 0) return;
@@ -295,6 +296,8 @@ void forget(unsigned halvings) noexcept {
   for (ClassPool& each : pool) each.forget_discarded();
 }
 
+void note_left_by_monitor() noexcept { left_by_monitor.store(kept_bytes(), std::memory_order_relaxed); }
+
 std::size_t kept_bytes() noexcept {
   std::size_t kept = 0;
   for (ClassPool const& each : pool) kept += each.depot_bytes() + each.idle_dirty_bytes();
@@ -306,8 +309,11 @@ std::size_t beyond_budget() noexcept {
   if (kept <= kLeastBudget) return 0;
   std::size_t const budget = keep_budget();
   if (kept <= budget) return 0;
-  if (!pressure::monitor_runs() || kept - budget > kMostLeft) return kept - budget;
-  pressure::leave_to_monitor();
+  // What the monitor could not discard is in pages that each hold a block in use: to ask again would wake it for nothing.
+  std::size_t const left = left_by_monitor.load(std::memory_order_relaxed);
+  std::size_t const surplus = kept - std::min(kept, std::max(budget, left));
+  if (!pressure::monitor_runs() || surplus > kMostLeft) return kept - budget;
+  if (surplus > kLeastBudget / 4) pressure::leave_to_monitor();
   return 0;
 }
 

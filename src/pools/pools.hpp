@@ -47,6 +47,7 @@ bool keeps_too_much() noexcept;
 /// What a thread has to discard itself of what is kept beyond the budget. Where a monitor runs, that does it: taking
 /// pages from a process costs each of its threads an interrupt, and this one would wait for them.
 std::size_t beyond_budget() noexcept;
+void note_left_by_monitor() noexcept;
 inline constexpr std::size_t kMostLeft = std::size_t{64} << 20;
 
 }  // namespace mempool::pools

@@ -222,6 +222,7 @@ void settle(unsigned halvings) noexcept {
   std::size_t const keep = keep_budget() >> halvings;
   for (bool const depots_too : {false, true})
     if (std::size_t const kept = kept_bytes(); kept > keep) purge_all(kept - keep, depots_too);
+  note_left_by_monitor();
 }
 
 Totals totals() noexcept {

@@ -220,7 +220,7 @@ bool group_folder(Mount const& mount, std::string_view group, char* folder, std:
   std::string_view const point{mount.point};
   if (point.size() + group.size() + 1 > capacity) return false;
   std::memcpy(folder, point.data(), point.size());
-  std::memcpy(folder + point.size(), group.data(), group.size());
+  if (!group.empty()) std::memcpy(folder + point.size(), group.data(), group.size());
   folder[point.size() + group.size()] = 0;
   return true;
 }
