@@ -1,6 +1,6 @@
 """What the benchmarks share: the words they understand, the allocators, the machine, and how one run is measured.
 
-Read by scripts/bench, scripts/latency and scripts/soak. Rounds are interleaved: in a round everything runs under every
+Read by scripts/bench, scripts/count, scripts/latency and scripts/soak. Rounds are interleaved: in a round everything runs under every
 allocator in turn, each run a process of its own, and the order is another one in each round (turns).
 
 Trap: a process inherits the peak of its parent. Runs are started by measure.cc, small and static, never from here. It
@@ -284,6 +284,17 @@ def quiet_environment(wish):
     return load
 
 
+def command_line():
+    """What was typed, to be typed again elsewhere: of a path outside the project its last name alone."""
+    words = (re.sub(r"(^|=)(/\S*)", lambda found: found[1] + path_as_told(pathlib.Path(found[2])), word)
+             for word in sys.argv[1:])
+    return " ".join([SCRIPT, *words])
+
+
+def path_as_told(path):
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
 def describe(load, *lines):
     """The head of what is kept: how to do it again, and on what."""
     memory = int(first(r"MemTotal:\s*(\d+)", "/proc/meminfo", "0")) / 2**20
@@ -291,7 +302,7 @@ def describe(load, *lines):
     tree = output_of("git", "-C", ROOT, "describe", "--always", "--dirty=+", "--abbrev=12").strip()
     compiler = output_of("g++", "--version").partition("\n")[0]
     return [
-        f"command: {SCRIPT} {' '.join(sys.argv[1:])}".rstrip(),
+        f"command: {command_line()}",
         f"date: {time.strftime('%FT%TZ', time.gmtime())}",
         f"tree: {tree or 'unknown'}",
         f"machine: {machine}, {CORES} cores, {memory:.1f} GiB; load before: {load}",
