@@ -67,6 +67,12 @@ SlabInfo& ClassPool::info(std::uint32_t slab) noexcept {
   return *reinterpret_cast<SlabInfo*>(at);
 }
 
+ClassPool::Place ClassPool::place_of(const void* block) const noexcept {
+  std::size_t const offset = static_cast<std::size_t>(static_cast<const char*>(block) - region_);
+  return {static_cast<std::uint32_t>(offset >> slab_lg_),
+          static_cast<unsigned>((offset & ((std::size_t{1} << slab_lg_) - 1)) >> class_.lg())};
+}
+
 std::uint64_t& ClassPool::partial_word(std::uint32_t slab) noexcept {
   return partial_[slab / 64 * SizeClass::kCount + class_.index()];
 }
@@ -177,9 +183,7 @@ Rejected ClassPool::give_locked(void* const* blocks, std::uint32_t n) noexcept {
   std::uint32_t const carved = carved_.load(std::memory_order_relaxed);
   std::uint32_t given = 0;
   for (std::uint32_t i = 0; i < n; ++i) {
-    std::size_t const offset = static_cast<std::size_t>(static_cast<char*>(blocks[i]) - region_);
-    auto const slab = static_cast<std::uint32_t>(offset >> slab_lg_);
-    auto const block = static_cast<unsigned>((offset & ((std::size_t{1} << slab_lg_) - 1)) >> class_.lg());
+    auto const [slab, block] = place_of(blocks[i]);
     if (slab >= carved || info(slab).is_free(block)) {
       rejected = {blocks[i], slab < carved, 0};
       continue;
@@ -208,12 +212,10 @@ Rejected ClassPool::give(void* const* blocks, std::uint32_t n) noexcept {
 }
 
 bool ClassPool::is_handed_out(const void* block) noexcept {
-  std::size_t const offset = static_cast<std::size_t>(static_cast<const char*>(block) - region_);
-  auto const slab = static_cast<std::uint32_t>(offset >> slab_lg_);
+  Place const at = place_of(block);
   Guard const guard{lock_};
   if (!guard) return true;
-  if (slab >= carved_.load(std::memory_order_relaxed)) return false;
-  return !info(slab).is_free(static_cast<unsigned>((offset & ((std::size_t{1} << slab_lg_) - 1)) >> class_.lg()));
+  return at.slab < carved_.load(std::memory_order_relaxed) && !info(at.slab).is_free(at.block);
 }
 
 Magazine* ClassPool::exchange_for_full(Magazine* empty) noexcept {
@@ -309,7 +311,7 @@ std::size_t beyond_budget() noexcept {
   if (kept <= kLeastBudget) return 0;
   std::size_t const budget = keep_budget();
   if (kept <= budget) return 0;
-  // What the monitor could not discard is in pages that each hold a block in use: to ask again would wake it for nothing.
+  // What the monitor could not discard is in pages that each hold a block in use: to ask again would wake it in vain.
   std::size_t const left = left_by_monitor.load(std::memory_order_relaxed);
   std::size_t const surplus = kept - std::min(kept, std::max(budget, left));
   if (!pressure::monitor_runs() || surplus > kMostLeft) return kept - budget;

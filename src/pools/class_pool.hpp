@@ -83,6 +83,11 @@ class alignas(64) ClassPool {
   static constexpr unsigned kRuns = 32;     // slabs claimed at a time
   static constexpr unsigned kFewRuns = 16;  // runs of pages that a thread discards on its way: some ten microseconds
 
+  struct Place {
+    std::uint32_t slab;
+    unsigned block;
+  };
+  Place place_of(const void* block) const noexcept;
   SlabInfo& info(std::uint32_t slab) noexcept;
   std::uint64_t& partial_word(std::uint32_t slab) noexcept;
   std::uint32_t lowest_partial() noexcept;

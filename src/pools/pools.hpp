@@ -29,7 +29,7 @@ struct Totals {
 };
 Totals totals() noexcept;
 
-/// What each heap may keep without use, however little is live. docs/decisions/0003-a-small-budget.md.
+/// What the pools may keep without use, however little is live. docs/decisions/0003-a-small-budget.md.
 inline constexpr std::size_t kLeastBudget = std::size_t{2} << 20;
 
 /// What had to be dirtied anew although as much of its class was discarded before should have been kept: so much is,

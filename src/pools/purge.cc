@@ -28,8 +28,8 @@ constexpr unsigned kLooks = 8;
 unsigned ClassPool::claim_idle_runs(std::size_t goal, unsigned most_runs) noexcept {
   std::size_t claimed = 0;
   unsigned runs = 0;
-  for (unsigned left = kLookedAt; left != 0 && run_count_ < kRuns && claimed < goal && runs < most_runs && purge_cursor_ != 0;
-       --left) {
+  auto const goes_on = [&] { return run_count_ < kRuns && claimed < goal && runs < most_runs && purge_cursor_ != 0; };
+  for (unsigned left = kLookedAt; left != 0 && goes_on(); --left) {
     std::uint32_t const slab = --purge_cursor_;
     if (partial_word(slab) == 0) {
       purge_cursor_ = slab / 64 * 64;  // none of these 64 has a free block
@@ -171,10 +171,11 @@ void ClassPool::forget_discarded() noexcept {
 
 void ClassPool::keep_within_budget() noexcept {
   std::size_t const surplus = beyond_budget();
+  if (surplus == 0) return;
   // Others may keep more than the budget for good, in pages that each hold a block in use: a program that takes and
   // frees one buffer would fault its pages in each time.
   std::size_t const here = idle_dirty_bytes(), share = keep_budget() / 4;
-  if (surplus != 0 && here > share) purge_some(std::min(surplus, here - share));
+  if (here > share) purge_some(std::min(surplus, here - share));
 }
 
 void ClassPool::fork_prepare() noexcept {

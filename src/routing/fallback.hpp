@@ -44,12 +44,12 @@ void* resize(void* block, std::size_t size) noexcept;
 /// Gives back freed mappings, and what mimalloc caches: its arenas and abandoned pages, and this thread's heap. Bytes
 /// unknown.
 void trim() noexcept;
-/// The monitor's housekeeping: unmaps freed mappings beyond the budget halved `halvings` times, and forgets half of what
-/// was learned beyond it.
+/// The monitor's housekeeping: unmaps freed mappings beyond the budget, or what was learned, halved `halvings` times.
 void settle(unsigned halvings) noexcept;
+/// The program asked for little lately: half of what was learned to keep is forgotten.
 void forget_half() noexcept;
-/// Bytes of freed mappings that are kept for the next blocks, and what may be: as the pools have it,
-/// max(pools::kLeastBudget, an eighth of what is live here).
+/// Bytes of freed mappings that are kept for the next blocks, and what may be: an eighth of what
+/// is live here.
 std::size_t kept_bytes() noexcept;
 std::size_t keep_budget() noexcept;
 /// The calling thread ends: mimalloc's own thread exit, inside the gate.

@@ -1,7 +1,7 @@
 """What the benchmarks share: the words they understand, the allocators, the machine, and how one run is measured.
 
-Read by scripts/bench, scripts/count, scripts/latency and scripts/soak. Rounds are interleaved: in a round everything runs under every
-allocator in turn, each run a process of its own, and the order is another one in each round (turns).
+Read by scripts/bench, scripts/count, scripts/latency and scripts/soak. Rounds are interleaved: in a round everything
+runs under every allocator in turn, each run a process of its own, and the order is another one in each round (turns).
 
 Trap: a process inherits the peak of its parent. Runs are started by measure.cc, small and static, never from here. It
 sets LD_PRELOAD in the child alone.
@@ -200,9 +200,10 @@ def why_not_in_force(file):
         return f"{file.name} is not there"
     done = subprocess.run(["/bin/cat", "/proc/self/maps"], env={**os.environ, "LD_PRELOAD": str(file)},
                           capture_output=True, text=True, errors="replace")
+    said = last_line(done.stderr).replace(str(file), file.name)
     if done.returncode != 0:
-        return f"under it /bin/cat ends with {done.returncode}: {last_line(done.stderr)}"
-    return "" if str(file.resolve()) in done.stdout else f"the preload is not in force: {last_line(done.stderr)}"
+        return f"under it /bin/cat ends with {done.returncode}: {said}"
+    return "" if str(file.resolve()) in done.stdout else f"the preload is not in force: {said}"
 
 
 def version_of(file):
