@@ -60,13 +60,19 @@ void Mappings::remove(Entry& entry) noexcept {
 void* Mappings::allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
   if (size > PTRDIFF_MAX - os::page_size()) return nullptr;
   std::size_t const bytes = round_up(size == 0 ? 1 : size, os::page_size());
-  if (!zeroed && alignment <= os::page_size()) {
+  if (alignment <= os::page_size()) {
     Guard const guard{lock};
-    if (os::Span const kept = guard && live_ < kMost ? kept_.take(bytes) : os::Span{}; !kept.empty()) {
-      insert(kept);
-      return kept.begin;
+    if (guard && live_ < kMost) {
+      os::Span found = zeroed ? os::Span{} : kept_.take(bytes);
+      if (found.empty()) {
+        if (!zeroed) learn(bytes);
+        found = clean_.take(bytes);
+      }
+      if (!found.empty()) {
+        insert(found);
+        return found.begin;
+      }
     }
-    if (guard) learn(bytes);
   }
   os::Span block = os::map(bytes, std::max(alignment, os::page_size()));
   if (block.empty()) {  // what is kept stands in the way of an address limit
@@ -138,9 +144,20 @@ bool Mappings::release(void* block, std::size_t budget) noexcept {
     }
     for (unsigned i = 0; i < count; ++i) unmapped_ += gone[i].bytes;
   }
-  for (unsigned i = 0; i < count; ++i) os::unmap(gone[i]);
+  for (unsigned i = 0; i < count; ++i) give_back(gone[i], leaves_work);
   if (leaves_work) pressure::leave_to_monitor();
   return true;
+}
+
+/// munmap waits for whoever holds the kernel's lock over all mappings, and that thread may have lost its core; to
+/// discard needs less. So the addresses are left to the monitor, where it has work to do anyway.
+void Mappings::give_back(os::Span gone, bool monitor_unmaps) noexcept {
+  // Refused for locked memory, which munmap alone gives back.
+  if (monitor_unmaps && os::discard(gone)) {
+    Guard const guard{lock};
+    if (guard && !clean_.is_full()) return clean_.put(gone);
+  }
+  os::unmap(gone);
 }
 
 std::size_t Mappings::kept_bytes() noexcept {
@@ -148,9 +165,9 @@ std::size_t Mappings::kept_bytes() noexcept {
   return guard ? kept_.bytes() : 0;
 }
 
-/// In steps, each taken out when its turn comes. Whoever faults or maps meanwhile waits for the kernel's lock no longer
-/// than one takes; what is to go may still find a new use, or be unmapped by a thread whose own mapping was refused;
-/// and a child forked meanwhile, where nobody knows of what was taken out, loses one step.
+/// In steps, each taken out when its turn comes: what is to go may still find a new use, or be unmapped by a thread
+/// whose own mapping was refused; and a child forked meanwhile, where nobody knows of what was taken out, loses one
+/// step. All are discarded before the first is unmapped, so that the kernel's lock over all mappings is held briefly.
 void Mappings::settle(std::size_t budget, unsigned halvings) noexcept {
   constexpr std::size_t kStep = std::size_t{1} << 20;
   // No more than there is now: against a program that frees as fast this would never end.
@@ -160,13 +177,20 @@ void Mappings::settle(std::size_t budget, unsigned halvings) noexcept {
       Guard const guard{lock};
       if (!guard) return;
       std::size_t const keep = round_down(what_to_keep(budget) >> halvings, os::page_size());
-      if (kept_.bytes() <= keep) return;
+      if (kept_.bytes() <= keep) break;
       gone = kept_.take_oldest(std::min({kept_.bytes() - keep, kStep, most}));
       unmapped_ += gone.bytes;
       most -= gone.bytes;
     }
-    // First: munmap fails where it would split one mapping too many. Locked memory is munmap's alone.
-    static_cast<void>(os::discard(gone));
+    give_back(gone, true);
+  }
+  for (unsigned extents = KeptExtents::kMost; extents != 0; --extents) {
+    os::Span gone;
+    {
+      Guard const guard{lock};
+      if (guard) gone = clean_.take_oldest(SIZE_MAX);
+    }
+    if (gone.empty()) return;
     os::unmap(gone);
   }
 }

@@ -21,7 +21,7 @@ class Mappings {
   void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept;
   /// Frees, and keeps the pages where no more than `budget` bytes are kept then, oldest out first. Where a monitor runs
   /// the rest is left to it, since a thread that unmaps 25 MiB waits for milliseconds: kMostLeft at most, and beyond
-  /// kSoonLeft each call unmaps kHelp itself. False where no live block starts there.
+  /// kSoonLeft each call discards kHelp itself. False where no live block starts there.
   [[nodiscard]] bool release(void* block, std::size_t budget) noexcept;
   /// Bytes of the block; 0 where none starts there.
   std::size_t bytes_of(const void* block) noexcept;
@@ -60,6 +60,7 @@ class Mappings {
   static constexpr unsigned kAtOnce = 8;
 
   unsigned take_surplus(std::size_t budget, os::Span (&out)[kAtOnce]) noexcept;
+  void give_back(os::Span gone, bool monitor_unmaps) noexcept;
   void learn(std::size_t bytes) noexcept;
   std::size_t what_to_keep(std::size_t budget) const noexcept;
   bool prepare() noexcept;
@@ -74,6 +75,7 @@ class Mappings {
   const void* released_[kRemembered] = {};
   unsigned next_released_ = 0;
   KeptExtents kept_;
+  KeptExtents clean_;  // discarded: addresses alone, until the monitor unmaps them
   // A program that replaces blocks larger than the budget would fault pages in each time. What had to be mapped anew
   // though as much was unmapped before is what should have been kept: so much is, from then on. The C library raises its
   // mmap threshold likewise, and keeps without bound.

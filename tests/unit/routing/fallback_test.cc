@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "platform/os.hpp"
+#include "pressure/account.hpp"
 #include "routing/router.hpp"
 
 namespace mempool::fallback {
@@ -132,6 +134,35 @@ TEST_F(Fallback, what_was_learned_of_many_large_blocks_does_not_outlive_them_whe
   EXPECT_LE(kept_bytes(), 32 * kMiB);
   trim();
   EXPECT_EQ(kept_bytes(), 0u);
+}
+
+/// What is left to a monitor that is only said to run. 0, or the number of what was wrong.
+int discard_for_a_monitor() {
+  constexpr std::size_t kBlocks = 12, kBytes = 10 * kMiB, kReused = 15;
+  trim();
+  pressure::monitor_started();
+  std::vector<char*> blocks(kBlocks);
+  for (char*& block : blocks) block = static_cast<char*>(std::memset(allocate(kBytes, 16, false), 0xEE, kBytes));
+  for (char* block : blocks) release(block);
+  std::size_t const discarded = kBlocks * kBytes - kept_bytes();
+  if (discarded < kReused * kMiB) return 1;
+  for (std::size_t i = 0; i < kReused; ++i) {
+    auto* const block = static_cast<char*>(allocate(kMiB, 16, true));
+    bool const is_old = std::any_of(blocks.begin(), blocks.end(), [&](char* b) { return block >= b && block < b + kBytes; });
+    if (!is_old) return 2;
+    if (!std::all_of(block, block + kMiB, [](char c) { return c == 0; })) return 3;
+    release(std::memset(block, 0xEE, kMiB));
+  }
+  settle(31);
+  unsigned char resident[1];
+  for (char* block : blocks)
+    for (std::size_t at = 0; at < kBytes; at += kMiB)
+      if (mincore(block + at, 1, resident) == 0) return 4;
+  return 0;
+}
+
+TEST_F(Fallback, what_threads_discard_for_the_monitor_is_given_out_again_zeroed_and_unmapped_in_the_end) {
+  EXPECT_EXIT(_exit(discard_for_a_monitor()), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(Fallback, threads_that_free_each_others_blocks_find_the_contents_intact) {
