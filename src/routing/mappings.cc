@@ -140,7 +140,7 @@ bool Mappings::release(void* block, std::size_t budget) noexcept {
       unsigned const extents = take_surplus(room, surplus);
       std::copy(surplus, surplus + extents, gone + count);
       count += extents;
-      leaves_work = kept_.bytes() > budget;
+      leaves_work = is_left && kept_.bytes() > budget;
     }
     for (unsigned i = 0; i < count; ++i) unmapped_ += gone[i].bytes;
   }

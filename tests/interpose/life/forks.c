@@ -131,17 +131,20 @@ void vfork_children_allocate(void) {
   }
   churn(3);
 }
+static int threads_here(void) {
+  int threads = 0;
+  char line[256];
+  FILE* file = fopen("/proc/self/status", "r");
+  while (file && fgets(line, sizeof line, file)) sscanf(line, "Threads: %d", &threads);
+  return threads;
+}
 void forked_children_have_one_thread(void) { /* with the monitor at work in the parent */
   churn(20);
   for (int i = 0; i < 50; ++i) {
     pid_t const child = fork();
     if (child == 0) {
       churn(2);
-      int threads = 0;
-      char line[256];
-      FILE* file = fopen("/proc/self/status", "r");
-      while (file && fgets(line, sizeof line, file)) sscanf(line, "Threads: %d", &threads);
-      _exit(threads == 1 ? 0 : 7);
+      _exit(threads_here() == 1 ? 0 : 7);
     }
     expect_child(child);
   }
@@ -183,11 +186,7 @@ void a_single_threaded_child_of_threads_stays_so(void) { /* under a limit; past 
     struct node* const list = fill(1000, 2 << 20);
     usleep(50000);
     drop(list);
-    int tasks = 0;
-    char line[256];
-    FILE* file = fopen("/proc/self/status", "r");
-    while (file && fgets(line, sizeof line, file)) sscanf(line, "Threads: %d", &tasks);
-    _exit(tasks == 1 ? 0 : 7);
+    _exit(threads_here() == 1 ? 0 : 7);
   }
   expect_child(child);
   join_busy(threads, 2);

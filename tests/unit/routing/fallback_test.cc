@@ -136,6 +136,32 @@ TEST_F(Fallback, what_was_learned_of_many_large_blocks_does_not_outlive_them_whe
   EXPECT_EQ(kept_bytes(), 0u);
 }
 
+bool is_mapped(char* page) {
+  unsigned char resident[1];
+  return mincore(page, 1, resident) == 0;
+}
+
+/// 0, or the number of what was wrong.
+int free_far_beyond_the_budget() {
+  trim();
+  std::vector<char*> blocks(120);
+  for (char*& block : blocks) block = static_cast<char*>(allocate(kMiB, 16, false));
+  void* const large = allocate(1000 * kMiB, 16, false);
+  std::vector<char*> freed;
+  for (std::size_t i = 0; i < blocks.size(); i += 2) freed.push_back(blocks[i]);  // no two are neighbours
+  for (std::size_t i = 1; i < freed.size(); ++i) release(freed[i]);
+  if (kept_bytes() != (freed.size() - 1) * kMiB) return 1;
+  release(large);  // and with it goes most of the budget, which one free does not make up for
+  release(freed[0]);
+  if (kept_bytes() <= keep_budget()) return 2;
+  auto const mapped = static_cast<std::size_t>(std::count_if(freed.begin(), freed.end(), is_mapped));
+  return mapped * kMiB - kept_bytes() < kMiB ? 0 : 3;  // of one block a part may have gone
+}
+
+TEST_F(Fallback, where_no_monitor_runs_what_is_not_kept_is_unmapped_at_once) {
+  EXPECT_EXIT(_exit(free_far_beyond_the_budget()), testing::ExitedWithCode(0), "");
+}
+
 /// What is left to a monitor that is only said to run. 0, or the number of what was wrong.
 int discard_for_a_monitor() {
   constexpr std::size_t kBlocks = 12, kBytes = 10 * kMiB, kReused = 15;
@@ -148,16 +174,15 @@ int discard_for_a_monitor() {
   if (discarded < kReused * kMiB) return 1;
   for (std::size_t i = 0; i < kReused; ++i) {
     auto* const block = static_cast<char*>(allocate(kMiB, 16, true));
-    bool const is_old = std::any_of(blocks.begin(), blocks.end(), [&](char* b) { return block >= b && block < b + kBytes; });
-    if (!is_old) return 2;
+    auto const holds = [block](char* old) { return block >= old && block < old + kBytes; };
+    if (std::none_of(blocks.begin(), blocks.end(), holds)) return 2;
     if (!std::all_of(block, block + kMiB, [](char c) { return c == 0; })) return 3;
     release(std::memset(block, 0xEE, kMiB));
   }
   settle(31);
-  unsigned char resident[1];
   for (char* block : blocks)
     for (std::size_t at = 0; at < kBytes; at += kMiB)
-      if (mincore(block + at, 1, resident) == 0) return 4;
+      if (is_mapped(block + at)) return 4;
   return 0;
 }
 
