@@ -1,8 +1,8 @@
 // What is known about one slab, 64 KiB of blocks of one class or one larger block; nothing of it lies in the blocks.
 //
 // One bit per block, set while the slab holds the block; one bit per grain (a page, or a sixteenth of a larger slab),
-// set while the grain is clean: never touched or given back to the OS, so it reads as zero and costs nothing. A clean grain
-// holds no block in use.
+// set while the grain is clean: never touched or given back to the OS, so it reads as zero and costs nothing. A clean
+// grain holds no block in use.
 // All of it is read and written under the lock of the slab's class.
 #pragma once
 

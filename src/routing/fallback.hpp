@@ -48,8 +48,7 @@ void trim() noexcept;
 void settle(unsigned halvings) noexcept;
 /// The program asked for little lately: half of what was learned to keep is forgotten.
 void forget_half() noexcept;
-/// Bytes of freed mappings that are kept for the next blocks, and what may be: an eighth of what
-/// is live here.
+/// Bytes of freed mappings that are kept for the next blocks, and what may be: an eighth of what is live here.
 std::size_t kept_bytes() noexcept;
 std::size_t keep_budget() noexcept;
 /// The calling thread ends: mimalloc's own thread exit, inside the gate.
