@@ -1,13 +1,26 @@
-// What a reading means: a pure function of the readings so far.
+// What looks at memory mean: a pure function of the looks so far.
+//
+// A level is entered at once where the tripwire brought the look, and on a second look that agrees otherwise: what is
+// freed again within milliseconds is no pressure. It is left five points of the limit lower and ten seconds later, so
+// that usage at a threshold does not flap.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "options/options.hpp"
 
 namespace mempool::pressure {
 
-enum class Level : std::uint8_t { normal, warning, critical };
+enum class Level : std::uint8_t { normal, warning, critical, emergency };
+inline constexpr unsigned kLevels = 4;
+
+struct Look {
+  std::uint64_t now_ns = 0;
+  std::uint64_t usage = 0, limit = 0;      // bytes
+  bool is_sure = false;                    // one look is enough
+  Level at_least = Level::normal;          // what other signals say: stalls, a throttle, a forecast
+};
 
 /// A threshold as the user wrote it: a percentage of the limit, or bytes that must stay free.
 constexpr std::uint64_t threshold_bytes(options::Value const& value, std::uint64_t limit) noexcept {
@@ -18,32 +31,55 @@ constexpr std::uint64_t threshold_bytes(options::Value const& value, std::uint64
 
 class Policy {
  public:
-  constexpr Policy(options::Value const& warning, options::Value const& critical) noexcept
-      : warning_{warning}, critical_{critical} {}
+  static constexpr std::uint64_t kHold = 10'000'000'000;  // ns
 
-  /// The level after this reading. Entered at once; left only five points of the limit below where it was entered,
-  /// so that usage at a threshold does not flap.
-  constexpr Level step(std::uint64_t usage, std::uint64_t limit) noexcept {
-    std::uint64_t const slack = limit / 20;
-    std::uint64_t const warning = threshold_bytes(warning_, limit), critical = threshold_bytes(critical_, limit);
-    if (usage >= critical)
-      level_ = Level::critical;
-    else if (level_ == Level::critical && usage + slack >= critical)
-      level_ = Level::critical;
-    else if (usage >= warning)
-      level_ = Level::warning;
-    else if (level_ != Level::normal && usage + slack >= warning)
-      level_ = Level::warning;
-    else
-      level_ = Level::normal;
+  constexpr Policy(options::Value const& warning, options::Value const& critical,
+                   options::Value const& emergency) noexcept
+      : thresholds_{warning, critical, emergency} {}
+
+  /// The level after this look.
+  constexpr Level step(Look const& look) noexcept {
+    Level const reached = reached_by(look.usage, look.limit);
+    Level const sure = std::max(look.is_sure ? reached : std::min(reached, before_), look.at_least);
+    before_ = reached;
+    if (sure > level_) {
+      level_ = sure;
+      is_leaving_ = false;
+      return level_;
+    }
+    Level const held = std::max(reached_by(look.usage + look.limit / 20, look.limit), look.at_least);
+    if (held >= level_) {
+      is_leaving_ = false;
+      return level_;
+    }
+    if (!is_leaving_) {
+      is_leaving_ = true;
+      left_at_ns_ = look.now_ns;
+      goes_to_ = held;
+    }
+    goes_to_ = std::max(goes_to_, held);
+    if (look.now_ns - left_at_ns_ >= kHold) {
+      level_ = goes_to_;
+      is_leaving_ = false;
+    }
     return level_;
   }
   constexpr Level level() const noexcept { return level_; }
+  /// True where the last look was above the level, and a second one is to tell.
+  constexpr bool awaits_second_look() const noexcept { return before_ > level_; }
+
+  /// The level whose threshold this usage reaches.
+  constexpr Level reached_by(std::uint64_t usage, std::uint64_t limit) const noexcept {
+    for (unsigned i = kLevels - 1; i != 0; --i)
+      if (usage >= threshold_bytes(thresholds_[i - 1], limit)) return static_cast<Level>(i);
+    return Level::normal;
+  }
 
   /// Bytes from here to the next threshold, or to the limit beyond the last one.
   constexpr std::uint64_t to_next_threshold(std::uint64_t usage, std::uint64_t limit) const noexcept {
-    std::uint64_t const warning = threshold_bytes(warning_, limit), critical = threshold_bytes(critical_, limit);
-    std::uint64_t const goal = usage < warning ? warning : usage < critical ? critical : limit;
+    std::uint64_t goal = limit;
+    for (options::Value const& each : thresholds_)
+      if (std::uint64_t const bytes = threshold_bytes(each, limit); bytes > usage) goal = std::min(goal, bytes);
     return goal > usage ? goal - usage : 0;
   }
 
@@ -60,8 +96,12 @@ class Policy {
   }
 
  private:
-  options::Value warning_, critical_;
+  options::Value thresholds_[kLevels - 1];
   Level level_ = Level::normal;
+  Level before_ = Level::normal;  // what the look before this one reached
+  bool is_leaving_ = false;
+  Level goes_to_ = Level::normal;  // the highest since it began to leave
+  std::uint64_t left_at_ns_ = 0;
 };
 
 }  // namespace mempool::pressure
