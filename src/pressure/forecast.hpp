@@ -22,11 +22,8 @@ class Forecast {
 
   constexpr void add(std::uint64_t now_ns, std::uint64_t usage) noexcept {
     if (count_ != 0 && now_ns - points_[count_ - 1].ns < kApart) return;
-    if (usage >= peak_ || now_ns - peak_ns_ > kGroundHolds) {
-      peak_ = usage;
-      peak_ns_ = now_ns;
-    }
     if (count_ == kPoints) {
+      if (points_[0].usage >= peak_.usage || now_ns - peak_.ns > kGroundHolds) peak_ = points_[0];
       std::copy(points_ + 1, points_ + kPoints, points_);
       --count_;
     }
@@ -40,11 +37,13 @@ class Forecast {
 
   /// Seconds until `limit` is reached, or kNever where that cannot be told or lies more than an hour ahead.
   constexpr std::uint64_t seconds_left(std::uint64_t limit) const noexcept {
-    if (count_ < kPoints || points_[kPoints - 1].usage < peak_) return kNever;
+    if (count_ < kPoints) return kNever;
     std::uint64_t const early = slope(points_[0], points_[kPoints / 2]);
     std::uint64_t const late = slope(points_[kPoints / 2], points_[kPoints - 1]);
     if (early == 0 || late == 0 || early > late * 2 || late > early * 2) return kNever;
     std::uint64_t const usage = points_[kPoints - 1].usage;
+    // Half of what grew lately is room for noise.
+    if (points_[0].usage + (usage - points_[0].usage) / 2 < peak_.usage) return kNever;
     std::uint64_t const left = limit > usage ? (limit - usage) / slope(points_[0], points_[kPoints - 1]) : 0;
     return left <= kFarthest ? left : kNever;
   }
@@ -62,7 +61,7 @@ class Forecast {
 
   Point points_[kPoints] = {};
   unsigned count_ = 0;
-  std::uint64_t peak_ = 0, peak_ns_ = 0;
+  Point peak_;  // of the looks before these
 };
 
 }  // namespace mempool::pressure
