@@ -54,7 +54,7 @@ int thread_id() noexcept;
 std::uint64_t monotonic_ns() noexcept;
 
 // -- Files: only at start, in the monitor and on the way to abort ------------------------------------------
-/// Reads at most `capacity` bytes of a file; the count, or -1. Retries EINTR; closes what it opened.
+/// Reads at most `capacity` bytes of a file; the count, or a negative error number. Retries EINTR; closes what it opened.
 long read_file(const char* path, char* buffer, std::size_t capacity) noexcept;
 /// open(2) with O_CLOEXEC added; -1 if refused.
 int open_file(const char* path, int flags, int mode = 0) noexcept;
@@ -77,12 +77,17 @@ void remember_stderr() noexcept;
 bool write_stderr(std::string_view text) noexcept;
 
 // -- The process -------------------------------------------------------------------------------------------
-/// Resident bytes, and those of them that no file stands behind: the kernel cannot drop these. From statm; 0 where it
-/// cannot be read.
+/// Resident bytes, and those of them that no file stands behind: the kernel cannot drop these; addresses that are mapped,
+/// without those that we reserved and did not commit, and those of private data. From statm; 0 where it cannot be read.
 struct Resident {
-  std::size_t bytes = 0, anonymous = 0;
+  std::size_t bytes = 0, anonymous = 0, mapped = 0, data = 0;
 };
 Resident resident() noexcept;
+/// The soft limits of addresses (RLIMIT_AS) and of private data (RLIMIT_DATA); SIZE_MAX: none.
+struct AddressLimits {
+  std::size_t mapped = SIZE_MAX, data = SIZE_MAX;
+};
+AddressLimits address_limits() noexcept;
 /// True in the only thread left of a process whose first thread has ended.
 bool is_last_thread() noexcept;
 /// Highest resident bytes so far, from getrusage(2): no descriptor. For application threads.

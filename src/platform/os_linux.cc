@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "platform/os.hpp"
 #include "platform/syscall.hpp"
@@ -24,6 +25,8 @@ namespace {
 
 alignas(8) constinit thread_local char mark = 0;
 constinit std::atomic<std::size_t> page{0};
+// Of what was reserved. An estimate: mimalloc may commit a range again, so it can fall below 0.
+constinit std::atomic<std::ptrdiff_t> uncommitted{0};
 
 /// /proc/self/environ, read before the C library knows its environment; cut where it is longer.
 constinit char early_environment[32 << 10] = {};
@@ -72,6 +75,7 @@ std::size_t page_size() noexcept {
 
 Span reserve(std::size_t bytes, std::size_t alignment) noexcept {
   Span const reserved = map_aligned(bytes, alignment, PROT_NONE, MAP_NORESERVE);
+  uncommitted.fetch_add(static_cast<std::ptrdiff_t>(reserved.bytes), std::memory_order_relaxed);
   // gdb's gcore writes what cannot be read too: 1.8 TiB of it.
   if (!reserved.empty()) advise(reserved, MADV_DONTDUMP);
   return reserved;
@@ -81,6 +85,7 @@ bool commit(Span range) noexcept {
   if (system_call(SYS_mprotect, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes),
                   PROT_READ | PROT_WRITE) != 0)
     return false;
+  uncommitted.fetch_sub(static_cast<std::ptrdiff_t>(range.bytes), std::memory_order_relaxed);
   advise(range, MADV_DODUMP);
   return true;
 }
@@ -146,8 +151,9 @@ std::uint64_t monotonic_ns() noexcept {
 }
 
 long read_file(const char* path, char* buffer, std::size_t capacity) noexcept {
-  int const fd = open_file(path, O_RDONLY);
-  if (fd < 0) return -1;
+  long const opened = system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path), O_RDONLY | O_CLOEXEC, 0);
+  if (failed(opened)) return opened;
+  int const fd = static_cast<int>(opened);
   std::size_t length = 0;
   while (length < capacity) {
     long const n =
@@ -155,7 +161,7 @@ long read_file(const char* path, char* buffer, std::size_t capacity) noexcept {
     if (n == -EINTR) continue;
     if (n < 0) {
       close_file(fd);
-      return -1;
+      return n;
     }
     if (n == 0) break;
     length += static_cast<std::size_t>(n);
@@ -222,9 +228,23 @@ Resident resident() noexcept {
   // The thread's own: of a process whose first thread has ended, /proc/self tells no memory.
   if (read_file("/proc/thread-self/statm", statm, sizeof statm - 1) <= 0) return {};
   const char* text = statm;
-  number_at(text);
-  std::size_t const pages = number_at(text), shared = number_at(text);
-  return {pages * page_size(), (pages > shared ? pages - shared : 0) * page_size()};
+  std::size_t const mapped = number_at(text), pages = number_at(text), shared = number_at(text);
+  for (int skipped = 0; skipped < 2; ++skipped) number_at(text);
+  std::size_t const data = number_at(text);
+  auto const reserved = static_cast<std::size_t>(std::max<std::ptrdiff_t>(uncommitted.load(std::memory_order_relaxed), 0));
+  return {pages * page_size(), (pages > shared ? pages - shared : 0) * page_size(),
+          mapped * page_size() > reserved ? mapped * page_size() - reserved : 0, data * page_size()};
+}
+
+AddressLimits address_limits() noexcept {
+  AddressLimits found;
+  for (auto [resource, into] : {std::pair{RLIMIT_AS, &found.mapped}, std::pair{RLIMIT_DATA, &found.data}}) {
+    struct rlimit64 limit {};
+    if (system_call(SYS_prlimit64, 0, resource, 0, reinterpret_cast<long>(&limit)) == 0 &&
+        limit.rlim_cur != RLIM64_INFINITY)
+      *into = limit.rlim_cur;
+  }
+  return found;
 }
 
 bool is_last_thread() noexcept {

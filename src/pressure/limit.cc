@@ -1,6 +1,7 @@
 #include "pressure/limit.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "base/line.hpp"
@@ -84,22 +85,23 @@ struct Text {
     length = os::read_file(path, bytes, sizeof bytes);
     return length > 0;
   }
+  bool was_refused() const noexcept { return length == -EACCES || length == -EPERM; }
   std::string_view view() const noexcept { return {bytes, static_cast<std::size_t>(length > 0 ? length : 0)}; }
 };
 
-void set_source(Reading& reading, std::string_view first, std::string_view second) noexcept {
-  std::size_t const a = std::min(first.size(), sizeof reading.source - 1);
+void set_source(Bound& bound, std::string_view first, std::string_view second) noexcept {
+  std::size_t const a = std::min(first.size(), sizeof bound.source - 1);
   // The end of a long group name tells more than its start.
-  std::size_t const room = sizeof reading.source - 1 - a;
+  std::size_t const room = sizeof bound.source - 1 - a;
   if (second.size() > room) second.remove_prefix(second.size() - room);
-  std::memcpy(reading.source, first.data(), a);
-  std::memcpy(reading.source + a, second.data(), second.size());
-  reading.source[a + second.size()] = 0;
+  std::memcpy(bound.source, first.data(), a);
+  std::memcpy(bound.source + a, second.data(), second.size());
+  bound.source[a + second.size()] = 0;
 }
 
-void keep_the_nearer(Reading& best, std::uint64_t limit, std::uint64_t usage, std::string_view kind,
+/// The nearer of two: the one with the least headroom, in bytes.
+void keep_the_nearer(Bound& best, std::uint64_t limit, std::uint64_t usage, std::string_view kind,
                      std::string_view name) noexcept {
-  usage = std::max(usage, best.anonymous);
   if (limit == kNoLimit) return;
   std::uint64_t const headroom = limit > usage ? limit - usage : 0;
   if (best.limit != kNoLimit && headroom >= best.headroom()) return;
@@ -110,10 +112,11 @@ void keep_the_nearer(Reading& best, std::uint64_t limit, std::uint64_t usage, st
 
 struct Files {
   bool version2;
-  std::string_view limit, usage;
+  std::string_view limit, usage, throttle, with_swap, usage_with_swap;
 };
-constexpr Files kVersions[] = {{true, "/memory.max", "/memory.current"},
-                               {false, "/memory.limit_in_bytes", "/memory.usage_in_bytes"}};
+constexpr Files kVersions[] = {{true, "/memory.max", "/memory.current", "/memory.high", "", ""},
+                               {false, "/memory.limit_in_bytes", "/memory.usage_in_bytes", "",
+                                "/memory.memsw.limit_in_bytes", "/memory.memsw.usage_in_bytes"}};
 
 /// What of a level's usage the kernel cannot drop: page cache that is clean goes before anybody is killed.
 std::uint64_t undroppable(std::uint64_t usage, std::string_view stat, bool version2) noexcept {
@@ -125,6 +128,33 @@ std::uint64_t undroppable(std::uint64_t usage, std::string_view stat, bool versi
   return usage > droppable ? usage - droppable : 0;
 }
 
+/// One group on the way up: the process's own is the leaf. `name` is what lines call it.
+void read_level(Files const& files, const char* root, std::string_view level, std::string_view name, bool is_leaf,
+                Text& text, Reading& best) noexcept {
+  auto const number = [&](std::string_view file) noexcept {
+    if (file.empty()) return kNoLimit;
+    bool const was_read = text.read(Path{}.add(root).add(level).add(file).c_str());
+    best.is_unreadable |= text.was_refused();
+    return was_read ? parse_limit(text.view()) : kNoLimit;
+  };
+  std::uint64_t const limit = number(files.limit), throttle = number(files.throttle);
+  std::uint64_t const with_swap = number(files.with_swap);
+  bool const tells_of_ancestors = is_leaf && !files.version2;
+  if (std::min({limit, throttle, with_swap}) == kNoLimit && !tells_of_ancestors) return;
+  std::uint64_t const usage = number(files.usage);
+  if (usage == kNoLimit) return;
+  std::uint64_t const in_swap = with_swap == kNoLimit ? 0 : number(files.usage_with_swap) - usage;
+  text.read(Path{}.add(root).add(level).add("/memory.stat").c_str());
+  std::uint64_t const kept = std::max(undroppable(usage, text.view(), files.version2), best.anonymous);
+  keep_the_nearer(best, limit, kept, "cgroup ", name);
+  keep_the_nearer(best.throttle, throttle, kept, "memory.high of cgroup ", name);
+  if (in_swap < kNoLimit / 2) keep_the_nearer(best, with_swap, kept + in_swap, "memory and swap of cgroup ", name);
+  // Out of sight in a namespace, an ancestor's limit is known all the same; its usage is at least the leaf's.
+  std::uint64_t const ancestors = parse_field(text.view(), "hierarchical_memory_limit");
+  if (tells_of_ancestors && ancestors != 0 && ancestors < limit)
+    keep_the_nearer(best, ancestors, kept, "an ancestor of cgroup ", name);
+}
+
 void read_hierarchy(Files const& files, std::string_view groups, std::string_view mounts, const char* root, Text& text,
                     Reading& best) noexcept {
   Mount const mount = parse_mount(mounts, files.version2);
@@ -132,18 +162,13 @@ void read_hierarchy(Files const& files, std::string_view groups, std::string_vie
   char folder[512];
   if (!mount.found() || group.empty() || !group_folder(mount, group, folder, sizeof folder)) return;
   std::size_t const top = std::strlen(mount.point);
+  bool is_leaf = true;
   for (std::size_t length = std::strlen(folder); length >= top; --length) {
     if (folder[length] != 0 && folder[length] != '/') continue;
     std::string_view const level{folder, length};
-    if (text.read(Path{}.add(root).add(level).add(files.limit).c_str())) {
-      std::uint64_t const limit = parse_limit(text.view());
-      if (limit != kNoLimit && text.read(Path{}.add(root).add(level).add(files.usage).c_str())) {
-        std::uint64_t const usage = parse_limit(text.view());
-        text.read(Path{}.add(root).add(level).add("/memory.stat").c_str());
-        std::string_view const name = length == top ? std::string_view{"/"} : after(level, top);
-        keep_the_nearer(best, limit, undroppable(usage, text.view(), files.version2), "cgroup ", name);
-      }
-    }
+    std::string_view const name = length == top ? std::string_view{"/"} : after(level, top);
+    read_level(files, root, level, name, is_leaf, text, best);
+    is_leaf = false;
     if (length == top) break;
     folder[length] = 0;
   }
@@ -234,6 +259,9 @@ Reading read_limits(const char* root) noexcept {
   groups.read(Path{}.add(root).add("/proc/thread-self/cgroup").c_str());
   mounts.read(Path{}.add(root).add("/proc/thread-self/mountinfo").c_str());
   for (Files const& files : kVersions) read_hierarchy(files, groups.view(), mounts.view(), root, text, best);
+  os::AddressLimits const addresses = os::address_limits();
+  if (addresses.mapped != SIZE_MAX) keep_the_nearer(best, addresses.mapped, own_pages.mapped, "RLIMIT_AS", "");
+  if (addresses.data != SIZE_MAX) keep_the_nearer(best, addresses.data, own_pages.data, "RLIMIT_DATA", "");
 
   // Physical memory is what kills where no group does: what is available, not what is free.
   if (text.read(Path{}.add(root).add("/proc/meminfo").c_str())) {

@@ -13,17 +13,25 @@ namespace mempool::pressure {
 
 inline constexpr std::uint64_t kNoLimit = UINT64_MAX;
 
-/// A limit and what is used of it. `source` names whose it is: "cgroup /a/b", "MEMPOOL_LIMIT", "physical memory".
-struct Reading {
+/// A limit, what is used of it, and whose it is: "cgroup /a/b", "MEMPOOL_LIMIT", "RLIMIT_AS", "physical memory".
+struct Bound {
   std::uint64_t limit = kNoLimit;  // bytes
-  std::uint64_t usage = 0;         // bytes, what the kernel cannot drop, at least `anonymous`
-  std::uint64_t resident = 0;      // bytes, this process
-  std::uint64_t anonymous = 0;     // bytes of these without a file behind them
-  bool is_physical = false;        // the machine's memory: nobody set a limit
+  std::uint64_t usage = 0;         // bytes, what the kernel cannot drop
   char source[64] = {};
 
-  bool is_finite() const noexcept { return limit != kNoLimit && !is_physical; }
   std::uint64_t headroom() const noexcept { return limit > usage ? limit - usage : 0; }
+};
+
+/// The nearest limit, of those that end the process or refuse it memory, and this process's own memory. No limit is one
+/// of three things: there is none, or only the machine's memory, or one that cannot be read.
+struct Reading : Bound {
+  Bound throttle;               // the nearest memory.high, which slows its group down and kills nobody
+  std::uint64_t resident = 0;   // bytes, this process
+  std::uint64_t anonymous = 0;  // bytes of these without a file behind them
+  bool is_physical = false;     // the machine's memory: nobody set a limit
+  bool is_unreadable = false;   // a group's files are there and may not be read: its limit may be nearer
+
+  bool is_finite() const noexcept { return limit != kNoLimit && !is_physical; }
 };
 
 /// A number at the start of `text`, or kNoLimit for "max", cgroup v1's "unlimited" (PAGE_COUNTER_MAX) and no number.
