@@ -11,15 +11,14 @@
 
 namespace mempool {
 
-class Line {
+template <std::size_t kCapacity>
+class BasicLine {
  public:
-  static constexpr std::size_t kCapacity = 1024;
-
-  Line& text(std::string_view s) noexcept {
+  BasicLine& text(std::string_view s) noexcept {
     for (char const c : s) put(c);
     return *this;
   }
-  Line& dec(std::uint64_t n) noexcept {
+  BasicLine& dec(std::uint64_t n) noexcept {
     char digits[20];
     unsigned used = 0;
     do digits[used++] = static_cast<char>('0' + n % 10);
@@ -27,7 +26,7 @@ class Line {
     while (used != 0) put(digits[--used]);
     return *this;
   }
-  Line& hex(std::uint64_t n) noexcept {
+  BasicLine& hex(std::uint64_t n) noexcept {
     text("0x");
     unsigned shift = 60;
     while (shift != 0 && (n >> shift) == 0) shift -= 4;
@@ -37,7 +36,7 @@ class Line {
     }
   }
   /// A size for a human: `512B`, `64.0KiB`, `1.5GiB`; one decimal, rounded down.
-  Line& size(std::uint64_t bytes) noexcept {
+  BasicLine& size(std::uint64_t bytes) noexcept {
     constexpr std::string_view units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     if (bytes < 1024) return dec(bytes).text("B");
     unsigned unit = 0;
@@ -64,5 +63,9 @@ class Line {
   std::size_t length_ = 0;
   char buffer_[kCapacity];
 };
+
+using Line = BasicLine<1024>;
+/// For the monitor's lines alone: as much as a pipe takes in one piece.
+using LongLine = BasicLine<4096>;
 
 }  // namespace mempool

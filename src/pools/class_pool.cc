@@ -33,9 +33,19 @@ void learn(std::size_t missed) noexcept {
   learned.store(std::min(before + missed, most_learned(totals().live_bytes)), std::memory_order_relaxed);
 }
 
+/// Short of memory, growth comes out of what is free elsewhere: pages, and depots too.
+void reclaim_before_growth(std::size_t dirtied) noexcept {
+  std::size_t discarded = 0;
+  for (ClassPool& each : pool) {
+    if (each.idle_dirty_bytes() + each.depot_bytes() >= os::page_size()) discarded += each.purge(dirtied - discarded, true);
+    if (discarded >= dirtied) return;
+  }
+}
+
 /// While more is kept than the budget allows, what is dirtied is discarded elsewhere: a program that goes from one
 /// block size to the next would pile up memory else. In steps as small as the growth: nobody waits long.
 void make_up_for(std::size_t dirtied) noexcept {
+  if (pressure::is_tight()) [[unlikely]] return reclaim_before_growth(dirtied);
   if (beyond_budget() == 0) return;
   std::size_t const budget = keep_budget();
   std::size_t discarded = 0;
@@ -113,6 +123,10 @@ bool ClassPool::grow() noexcept {
 
 std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noexcept {
   if (most_slabs_ == 0) return 0;
+  if (!pressure::fits_hard_limit(std::size_t{want} << class_.lg())) [[unlikely]] {
+    reclaim_before_growth(std::size_t{want} << class_.lg());
+    if (!pressure::fits_hard_limit(std::size_t{want} << class_.lg())) return 0;
+  }
   for (;;) {
     if (!lock_.lock()) return 0;
     std::uint32_t taken = 0;
@@ -320,13 +334,15 @@ std::size_t beyond_budget() noexcept {
 }
 
 std::size_t keep_budget() noexcept {
+  if (pressure::is_tight()) [[unlikely]] return 0;
   std::size_t const live = totals().live_bytes;
   return std::max({kLeastBudget, live / 8, std::min(learned.load(std::memory_order_relaxed), most_learned(live))});
 }
 
 bool keeps_too_much() noexcept {
   std::size_t const kept = kept_bytes();
-  return kept > kLeastBudget && kept > keep_budget();  // what is live is summed up only where it matters
+  if (kept <= kLeastBudget && !pressure::is_tight()) return false;
+  return kept > keep_budget();  // what is live is summed up only where it matters
 }
 
 }  // namespace mempool::pools

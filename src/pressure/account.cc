@@ -35,6 +35,10 @@ constinit std::atomic<std::size_t> tripwire{SIZE_MAX};
 constexpr std::uint32_t kTripped = 1, kWork = 2;
 constinit std::atomic<std::uint32_t> woken{0};
 constinit std::atomic<bool> running{false};
+// Values of handed_out at which the limits are reached.
+constinit std::atomic<std::size_t> limit_mark{SIZE_MAX}, hard_mark{SIZE_MAX};
+constinit std::atomic<std::size_t> oversized{0};
+constinit std::atomic<bool> tight{false};
 constinit std::atomic<const char*> single_threaded{nullptr};
 
 const std::uint32_t* woken_word() noexcept { return reinterpret_cast<const std::uint32_t*>(&woken); }
@@ -75,6 +79,34 @@ void heap_grew(std::size_t bytes) noexcept {
   if (starter.load(std::memory_order_relaxed) == nullptr || !is_due(heap)) return;
   if (!raised.exchange(true, std::memory_order_relaxed)) start_due.store(true, std::memory_order_relaxed);
 }
+
+void note_headroom(std::size_t to_limit, std::size_t to_hard_limit) noexcept {
+  std::size_t const heap = handed_out.load(std::memory_order_relaxed);
+  limit_mark.store(to_limit < SIZE_MAX / 2 ? heap + to_limit : SIZE_MAX, std::memory_order_relaxed);
+  hard_mark.store(to_hard_limit < SIZE_MAX / 2 ? heap + to_hard_limit : SIZE_MAX, std::memory_order_relaxed);
+}
+
+bool fits(std::size_t bytes) noexcept {
+  std::size_t const mark = limit_mark.load(std::memory_order_relaxed), heap = handed_out.load(std::memory_order_relaxed);
+  return heap <= mark && bytes <= mark - heap;
+}
+
+bool fits_hard_limit(std::size_t bytes) noexcept {
+  std::size_t const mark = hard_mark.load(std::memory_order_relaxed), heap = handed_out.load(std::memory_order_relaxed);
+  return heap <= mark && bytes <= mark - heap;
+}
+
+void note_oversized(std::size_t bytes) noexcept {
+  std::size_t seen = oversized.load(std::memory_order_relaxed);
+  while (seen < bytes && !oversized.compare_exchange_weak(seen, bytes, std::memory_order_relaxed)) {
+  }
+  wake_monitor(kTripped);
+}
+
+std::size_t take_oversized() noexcept { return oversized.exchange(0, std::memory_order_relaxed); }
+
+bool is_tight() noexcept { return tight.load(std::memory_order_relaxed); }
+void set_tight(bool is) noexcept { tight.store(is, std::memory_order_relaxed); }
 
 void heap_shrank(std::size_t bytes) noexcept { handed_out.fetch_sub(bytes, std::memory_order_relaxed); }
 
@@ -120,6 +152,10 @@ void forked() noexcept {
   tripwire.store(SIZE_MAX, std::memory_order_relaxed);
   woken.store(0, std::memory_order_relaxed);
   running.store(false, std::memory_order_relaxed);
+  oversized.store(0, std::memory_order_relaxed);
+  tight.store(false, std::memory_order_relaxed);
+  // What the parent's monitor saw says nothing of the child.
+  note_headroom(SIZE_MAX, SIZE_MAX);
 }
 
 int known_process() noexcept { return process.load(std::memory_order_relaxed); }

@@ -13,6 +13,21 @@ namespace mempool::pressure {
 void heap_grew(std::size_t bytes) noexcept;
 void heap_shrank(std::size_t bytes) noexcept;
 
+/// What was seen at the last look: bytes that may still be handed out before the limit, and before the one that
+/// MEMPOOL_LIMIT_HARD sets. SIZE_MAX: none. At load, and by the monitor.
+void note_headroom(std::size_t to_limit, std::size_t to_hard_limit) noexcept;
+/// False where `bytes` more would not fit what was seen, net of what was handed out and given back since. Two loads.
+bool fits(std::size_t bytes) noexcept;
+bool fits_hard_limit(std::size_t bytes) noexcept;
+/// A request that did not fit: wakes the monitor, which tells it.
+void note_oversized(std::size_t bytes) noexcept;
+/// The largest of them since the last call; 0: none.
+std::size_t take_oversized() noexcept;
+
+/// Short of memory: at critical and above, as the monitor says. Whoever grows the heap gives back as much first.
+bool is_tight() noexcept;
+void set_tight(bool is) noexcept;
+
 /// Live threads that have allocated. 1 again in a fork child.
 void thread_attached() noexcept;
 void thread_detached() noexcept;

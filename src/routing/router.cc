@@ -1,5 +1,6 @@
 #include "routing/router.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -36,8 +37,21 @@ void* leave(void* block) noexcept {
   return block;
 }
 
+/// For a request that does not fit what was left of the limit when it was last looked at: gives back what is free until
+/// it fits, or nothing is left. False where MEMPOOL_LIMIT_HARD refuses it.
+bool make_room(std::size_t bytes) noexcept {
+  constexpr std::size_t kWorthIt = std::size_t{1} << 20;  // each time a thread asks, which over the limit is always
+  if (bytes >= kWorthIt) pressure::note_oversized(bytes);
+  if (pools::kept_bytes() + fallback::kept_bytes() >= std::min(bytes, kWorthIt)) {
+    pools::trim();
+    if (!pressure::fits(bytes)) fallback::trim();
+  }
+  return pressure::fits_hard_limit(bytes);
+}
+
 void* from_fallback(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
   pools::attach();  // its exit must reach mimalloc's part of this thread too
+  if (!pressure::fits(size) && !make_room(size)) [[unlikely]] return out_of_memory();
   void* const block = fallback::allocate(size, alignment, zeroed);
   return block != nullptr ? leave(block) : out_of_memory();
 }
