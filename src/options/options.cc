@@ -2,7 +2,6 @@
 
 #include <cstring>
 
-#include "base/line.hpp"
 #include "platform/os.hpp"
 
 namespace mempool::options {
@@ -117,6 +116,9 @@ bool parse(Unit unit, std::string_view text, Value& into) noexcept {
       good = same(text, "auto") || parse_percent(text, value.percent) ||
              (parse_size(text, value.number) && value.number != 0);
       break;
+    case Unit::hard:
+      good = parse_percent(text, value.percent) || parse_size(text, value.number);
+      break;
     case Unit::threshold:
       good = parse_percent(text, value.percent) ||
              (text.starts_with('-') && parse_size({text.data() + 1, text.size() - 1}, value.number) &&
@@ -131,6 +133,10 @@ bool parse(Unit unit, std::string_view text, Value& into) noexcept {
     case Unit::choice:
       good = same(text, "abort") || same(text, "report");
       value.number = same(text, "report");
+      break;
+    case Unit::format:
+      good = same(text, "text") || same(text, "json");
+      value.number = same(text, "json");
       break;
   }
   if (good) into = value;

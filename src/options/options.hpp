@@ -7,14 +7,13 @@
 #include <cstdint>
 #include <string_view>
 
-namespace mempool {
-class Line;
-}
+#include "base/line.hpp"
 
 namespace mempool::options {
 
 enum class Opt : std::uint8_t {
-  enable, pools, monitor, limit, warning, critical, interval, log, verbose, summary, on_error,
+  enable, pools, monitor, limit, hard_limit, warning, critical, emergency, trim, interval, log, log_format, verbose, summary,
+  on_error,
 };
 
 /// What a variable's text may look like.
@@ -22,10 +21,12 @@ enum class Unit : std::uint8_t {
   flag,       // 0 or 1
   automatic,  // 0, 1 or auto
   limit,      // a size (96MiB), a percentage of the limit found (75%), or auto
+  hard,       // a size, a percentage of the limit found, or 0
   threshold,  // a percentage of the limit (80%), or what must stay free (-512MiB)
   time,       // 500ms, 5s, 2m
   path,       // a file, or a word the help names
   choice,     // abort or report
+  format,     // text or json
 };
 
 struct Row {
@@ -47,14 +48,24 @@ inline constexpr std::array kTable = {
     Row{Opt::limit, "MEMPOOL_LIMIT", Unit::limit, "auto", "a size like 96MiB, a percentage like 75%, or auto",
         "Memory the process may use. auto: the nearest of the cgroup's limits and physical memory; a percentage "
         "is of that."},
+    Row{Opt::hard_limit, "MEMPOOL_LIMIT_HARD", Unit::hard, "0", "a size like 96MiB, a percentage like 95%, or 0",
+        "Usage beyond which malloc refuses to grow the heap: nullptr and ENOMEM, after all that is free was given back. 0: "
+        "never."},
     Row{Opt::warning, "MEMPOOL_WARNING", Unit::threshold, "80%", "1% to 100%, or headroom like -512MiB",
         "Usage at which the monitor warns and gives back free memory."},
     Row{Opt::critical, "MEMPOOL_CRITICAL", Unit::threshold, "90%", "1% to 100%, or headroom like -128MiB",
-        "Usage at which the monitor warns once more, as critical."},
+        "Usage at which the monitor warns once more, as critical; from here on growth first gives back what is free."},
+    Row{Opt::emergency, "MEMPOOL_EMERGENCY", Unit::threshold, "97%", "1% to 100%, or headroom like -32MiB",
+        "Usage at which the monitor says for the last time that the limit is near."},
+    Row{Opt::trim, "MEMPOOL_TRIM", Unit::flag, "1", "0 or 1",
+        "0 leaves all memory where it is under pressure: nothing is given back, no holder is asked; lines are written."},
     Row{Opt::interval, "MEMPOOL_INTERVAL", Unit::time, "5s", "20ms to 1h",
         "Longest time between two looks at memory; near the limit the monitor looks more often by itself."},
-    Row{Opt::log, "MEMPOOL_LOG", Unit::path, "stderr", "stderr or a file's path",
-        "Where the monitor's lines go. A file is appended to, and made when the first line is due."},
+    Row{Opt::log, "MEMPOOL_LOG", Unit::path, "stderr", "stderr, termination, termination=FILE, files; a comma between",
+        "Where the monitor's lines go. A file is appended to, and made when the first line is due; termination keeps the "
+        "last line alone, in /dev/termination-log."},
+    Row{Opt::log_format, "MEMPOOL_LOG_FORMAT", Unit::format, "text", "text or json",
+        "json writes each of the monitor's lines as one object, sizes in bytes."},
     Row{Opt::verbose, "MEMPOOL_VERBOSE", Unit::flag, "0", "0 or 1",
         "1 prints one line at start: version, limit and whose, options that differ, unknown MEMPOOL_ names."},
     Row{Opt::summary, "MEMPOOL_SUMMARY", Unit::path, "0", "0, 1 or a file's path",
@@ -69,7 +80,7 @@ constexpr bool table_is_sound() {
     if (static_cast<std::size_t>(row.id) != i || !row.name.starts_with("MEMPOOL_") || !row.help.ends_with('.'))
       return false;
   }
-  return kTable.size() <= 16;
+  return kTable.size() <= 32;
 }
 static_assert(table_is_sound(), "a row out of order, a name without the prefix, or help without its full stop");
 

@@ -58,6 +58,9 @@ std::uint64_t monotonic_ns() noexcept;
 long read_file(const char* path, char* buffer, std::size_t capacity) noexcept;
 /// open(2) with O_CLOEXEC added; -1 if refused.
 int open_file(const char* path, int flags, int mode = 0) noexcept;
+/// A table of descriptors for the calling thread alone, empty: what it opens is in nobody's way, and it holds nothing of
+/// the program's open. False where the kernel or a filter refuses, and all stays shared.
+bool take_own_descriptors() noexcept;
 long read_at(int fd, char* buffer, std::size_t capacity, std::uint64_t offset) noexcept;
 void close_file(int fd) noexcept;
 /// One write(2) that does not wait for a reader; false when not all of it went. EINTR is retried.

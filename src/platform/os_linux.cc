@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -198,6 +199,26 @@ bool write_all(int fd, std::string_view text) noexcept {
 namespace {
 
 constinit FileId stderr_at_start;
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool has_own_descriptors = false;
+
+/// A descriptor of this thread's own table for what the program has as its fd 2 now; -1 where there is none.
+int borrow_stderr() noexcept {
+  constexpr long kPidfdOpen = 434, kPidfdGetfd = 438;
+  int const self = process_id();
+  if (long const process = system_call(kPidfdOpen, self, 0); !failed(process)) {
+    long const got = system_call(kPidfdGetfd, process, 2, 0);
+    close_file(static_cast<int>(process));
+    if (!failed(got)) return static_cast<int>(got);
+  }
+  // Before Linux 5.6, or behind a filter: opened anew, which a socket refuses.
+  char path[32] = "/proc/";
+  char digits[12];
+  unsigned used = 0, at = 6;
+  for (unsigned n = static_cast<unsigned>(self); n != 0; n /= 10) digits[used++] = static_cast<char>('0' + n % 10);
+  while (used != 0) path[at++] = digits[--used];
+  std::memcpy(path + at, "/fd/2", 6);
+  return open_file(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY);
+}
 
 bool status_of(int fd, struct stat& status) noexcept {
   return system_call(SYS_fstat, fd, reinterpret_cast<long>(&status)) == 0;
@@ -212,15 +233,40 @@ FileId file_behind(int fd) noexcept {
 
 void remember_stderr() noexcept { stderr_at_start = file_behind(2); }
 
-bool write_stderr(std::string_view text) noexcept {
+namespace {
+
+/// Whether a line may go to what stands behind `fd`, the program's stderr.
+bool is_for_lines(int fd) noexcept {
   struct stat status {};
-  if (!status_of(2, status)) return false;
-  if (!(FileId{status.st_dev, status.st_ino} == stderr_at_start)) {
-    long const flags = system_call(SYS_fcntl, 2, F_GETFL);
-    bool const is_log = S_ISREG(status.st_mode) && ((flags & O_APPEND) != 0 || (flags & O_ACCMODE) == O_WRONLY);
-    if (!is_log && !S_ISCHR(status.st_mode)) return false;
-  }
-  return write_all(2, text);
+  if (!status_of(fd, status)) return false;
+  if (FileId{status.st_dev, status.st_ino} == stderr_at_start) return true;
+  long const flags = system_call(SYS_fcntl, fd, F_GETFL);
+  bool const is_written_alone = (flags & O_ACCMODE) == O_WRONLY;
+  if (S_ISREG(status.st_mode)) return (flags & O_APPEND) != 0 || is_written_alone;
+  return S_ISCHR(status.st_mode) || (S_ISFIFO(status.st_mode) && is_written_alone && !(stderr_at_start == FileId{}));
+}
+
+}  // namespace
+
+bool write_stderr(std::string_view text) noexcept {
+  int const fd = has_own_descriptors ? borrow_stderr() : 2;
+  if (fd < 0) return false;
+  bool const written = is_for_lines(fd) && write_all(fd, text);
+  if (fd != 2 || has_own_descriptors) close_file(fd);
+  return written;
+}
+
+bool take_own_descriptors() noexcept {
+  constexpr long kCloseRange = 436, kUnshare = 2;  // close_range(2) and CLOSE_RANGE_UNSHARE, Linux 5.9
+  if (!failed(system_call(kCloseRange, 0, UINT32_MAX, kUnshare))) return has_own_descriptors = true;
+  if (failed(system_call(SYS_unshare, CLONE_FILES))) return false;
+  has_own_descriptors = true;
+  // A copy of the program's table is there now. Each number that is open is closed in it.
+  struct rlimit64 most {};
+  long const open_at_most = system_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, reinterpret_cast<long>(&most)) == 0 &&
+                                    most.rlim_max < 65536 ? static_cast<long>(most.rlim_max) : 65536;
+  for (long fd = 0; fd < open_at_most; ++fd) system_call(SYS_close, fd);
+  return true;
 }
 
 Resident resident() noexcept {
