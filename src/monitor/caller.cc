@@ -27,6 +27,7 @@ constinit Lock lock;
 constinit Mail mail;
 constinit std::atomic<std::uint32_t> posted{0};    // the caller sleeps on it
 constinit std::atomic<std::uint32_t> answered{0};  // requests; the monitor sleeps on it
+constinit std::uint32_t asked = 0;  // requests; the monitor's alone
 constinit std::atomic<std::size_t> given{0};
 constinit std::atomic<int> running_in{0};  // the process whose caller runs, or started to
 
@@ -79,7 +80,11 @@ void start_caller() noexcept {
   int const self = os::process_id();
   if (self != pressure::known_process()) return;  // a vfork child
   if (running_in.exchange(self, std::memory_order_relaxed) == self) return;
-  if (pressure::is_fork_child()) mail = {};
+  if (pressure::is_fork_child()) {  // the parent's thread had its hands on these, or was at work
+    lock.forget_owner();
+    mail = {};
+    answered.store(asked, std::memory_order_relaxed);
+  }
   if (!start_helper(run, kStackBytes)) running_in.store(0, std::memory_order_relaxed);
 }
 
@@ -93,7 +98,6 @@ void post_change(int level_before, const libmempool_snapshot& now) noexcept {
 }
 
 std::size_t ask_holders(std::size_t wanted, int pass, int level, int patience_ms) noexcept {
-  static constinit std::uint32_t asked = 0;  // the monitor's alone
   if (asked != answered.load(std::memory_order_acquire)) return 0;
   bool const is_posted = post([&](Mail& into) {
     into.has_request = true;
