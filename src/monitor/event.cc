@@ -1,5 +1,7 @@
 #include "monitor/event.hpp"
 
+#include <algorithm>
+
 namespace mempool::monitor {
 namespace {
 
@@ -8,7 +10,7 @@ using pressure::Level;
 /// "80% of the limit of 256.0MiB (cgroup /x) is used: 204.8MiB".
 void say_usage(LongLine& line, Event const& event) noexcept {
   pressure::Bound const& bound = event.bound;
-  line.dec(bound.limit == 0 ? 100 : bound.usage / (bound.limit / 100 + 1)).text("% of the limit of ").size(bound.limit);
+  line.dec(bound.usage * 100 / std::max<std::uint64_t>(bound.limit, 1)).text("% of the limit of ").size(bound.limit);
   line.text(" (").text(bound.source).text(") is used: ").size(bound.usage).text(", rss ").size(event.resident);
 }
 

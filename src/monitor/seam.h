@@ -8,15 +8,19 @@ extern "C" {
 
 // Defined in the spdlog object; weak, so that the library stands without it. One thread calls them, the monitor's.
 
-/// Lines go to `fd` from now on. False where spdlog could not be set up: the caller writes raw lines then.
-[[gnu::weak]] bool mempool_sink_open(int fd);
-/// `level`: 0 info, 1 warning, 2 critical. `text` has no newline.
+/// How the lines of one place look: whoever looks at stderr has a clock, or a service manager that stamps lines; a file
+/// has to be told; a JSON object stands for itself.
+enum mempool_sink_style { mempool_sink_plain, mempool_sink_stamped, mempool_sink_bare };
+
+/// Lines go to `count` places from now on. False where spdlog could not be set up: the caller writes raw lines then.
+[[gnu::weak]] bool mempool_sink_open(const enum mempool_sink_style* styles, unsigned count);
+/// `level`: 0 info, 1 warning, 2 critical, 3 emergency. `text` has no newline.
 [[gnu::weak]] void mempool_sink_write(int level, const char* text, std::size_t length);
 
 // Defined in the library.
 
-/// One write(2), to the log that was opened or to stderr (`fd` 2), each only while it is still that.
-void mempool_sink_emit(int fd, const char* text, std::size_t length);
+/// One write(2) of a whole line to the place of that number; what cannot be written is counted.
+void mempool_sink_emit(unsigned place, const char* text, std::size_t length);
 
 // The heap of the spdlog object, which is linked with these in place of malloc and its kind.
 void* mempool_sink_malloc(std::size_t bytes);

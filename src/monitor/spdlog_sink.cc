@@ -4,6 +4,7 @@
 // seam, and whose malloc is sink_arena.cc's: what the program allocates with can be at its end when this must work.
 // Its constructors do not run at load but at mempool_sink_open. Called by one thread, the monitor's.
 
+#define SPDLOG_LEVEL_NAMES {"trace", "debug", "info", "warning", "critical", "emergency", "off"}
 #include <spdlog/common.h>
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
@@ -13,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <vector>
 
 #include "monitor/seam.h"
 
@@ -24,35 +26,36 @@ extern "C" {
 
 namespace {
 
-/// A line is one write(2): on fd 2 as it stands when the line is due, or appended to a file.
-class Descriptor final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+/// A line is one write(2) to one of the library's places.
+class Place final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
-  explicit Descriptor(int fd) : fd_{fd} {}
+  Place(unsigned number, mempool_sink_style style) : number_{number} {
+    constexpr const char* patterns[] = {"libmempool: %l: %v", "%Y-%m-%dT%H:%M:%S.%eZ [%P] libmempool: %l: %v", "%v"};
+    formatter_ = std::make_unique<spdlog::pattern_formatter>(patterns[style], spdlog::pattern_time_type::utc);
+  }
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
-    mempool_sink_emit(fd_, line.data(), line.size());
+    mempool_sink_emit(number_, line.data(), line.size());
   }
   void flush_() override {}
 
  private:
-  int fd_;
+  unsigned number_;
 };
 
 spdlog::logger* logger = nullptr;  // never destroyed: exit must not run anything of ours
 
 }  // namespace
 
-extern "C" bool mempool_sink_open(int fd) {
+extern "C" bool mempool_sink_open(const mempool_sink_style* styles, unsigned count) {
   for (const Constructor* each = __start_mempool_late_init; each != __stop_mempool_late_init; ++each) (*each)();
   try {
-    logger = new spdlog::logger("libmempool", std::make_shared<Descriptor>(fd));
-    // Whoever looks at stderr has a clock, or a service manager that stamps lines; a file has to be told.
-    logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-        fd == 2 ? "libmempool: %l: %v" : "%Y-%m-%dT%H:%M:%S.%eZ [%P] libmempool: %l: %v",
-        spdlog::pattern_time_type::utc));
+    std::vector<spdlog::sink_ptr> places;
+    for (unsigned i = 0; i < count; ++i) places.push_back(std::make_shared<Place>(i, styles[i]));
+    logger = new spdlog::logger("libmempool", places.begin(), places.end());
     return true;
   } catch (...) {
     return false;
@@ -60,11 +63,11 @@ extern "C" bool mempool_sink_open(int fd) {
 }
 
 extern "C" void mempool_sink_write(int level, const char* text, std::size_t length) {
-  static constexpr spdlog::level::level_enum levels[] = {spdlog::level::info, spdlog::level::warn,
+  static constexpr spdlog::level::level_enum levels[] = {spdlog::level::info, spdlog::level::warn, spdlog::level::err,
                                                          spdlog::level::critical};
   try {
     logger->log(levels[level], spdlog::string_view_t{text, length});
   } catch (...) {
-    mempool_sink_emit(2, text, length);
+    mempool_sink_emit(0, text, length);
   }
 }
