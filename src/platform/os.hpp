@@ -63,6 +63,10 @@ int open_file(const char* path, int flags, int mode = 0) noexcept;
 bool take_own_descriptors() noexcept;
 long read_at(int fd, char* buffer, std::size_t capacity, std::uint64_t offset) noexcept;
 void close_file(int fd) noexcept;
+/// True where a file of /proc or of a cgroup is behind it.
+bool is_kernel_file(int fd) noexcept;
+/// True where poll(2) tells an event of priority (POLLPRI) now.
+bool has_priority_event(int fd) noexcept;
 /// One write(2) that does not wait for a reader; false when not all of it went. EINTR is retried.
 bool write_all(int fd, std::string_view text) noexcept;
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include <algorithm>
@@ -183,6 +185,20 @@ long read_at(int fd, char* buffer, std::size_t capacity, std::uint64_t offset) n
 }
 
 void close_file(int fd) noexcept { system_call(SYS_close, fd); }
+
+bool is_kernel_file(int fd) noexcept {
+  struct statfs system {};
+  if (failed(system_call(SYS_fstatfs, fd, reinterpret_cast<long>(&system)))) return false;
+  return system.f_type == PROC_SUPER_MAGIC || system.f_type == CGROUP_SUPER_MAGIC ||
+         system.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+bool has_priority_event(int fd) noexcept {
+  pollfd event{fd, POLLPRI, 0};
+  timespec const at_once{};
+  return system_call(SYS_ppoll, reinterpret_cast<long>(&event), 1, reinterpret_cast<long>(&at_once), 0, 8) == 1 &&
+         (event.revents & POLLPRI) != 0;
+}
 
 bool write_all(int fd, std::string_view text) noexcept {
   // A full pipe would hold the writer up for as long as nobody reads.

@@ -1,6 +1,7 @@
 #include "pressure/limit.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -250,8 +251,37 @@ bool group_folder(Mount const& mount, std::string_view group, char* folder, std:
   return true;
 }
 
+namespace {
+
+constinit Text groups, mounts;
+constinit std::atomic<std::int64_t> own_limit{-1};  // -1: the option's
+
+}  // namespace
+
+bool own_pressure_file(char* path, std::size_t capacity, const char* root) noexcept {
+  Mount const mount = parse_mount(mounts.view(), true);
+  std::string_view const group = parse_group(groups.view(), true);
+  char folder[512];
+  if (!mount.found() || group.empty() || !group_folder(mount, group, folder, sizeof folder)) return false;
+  Path const file = Path{}.add(root).add(folder).add("/memory.pressure");
+  std::size_t const length = std::strlen(file.c_str());
+  if (length == 0 || length >= capacity) return false;
+  std::memcpy(path, file.c_str(), length + 1);
+  return true;
+}
+
+void set_own_limit(std::uint64_t bytes) noexcept {
+  own_limit.store(static_cast<std::int64_t>(bytes < kNoLimit / 2 ? bytes : 0), std::memory_order_relaxed);
+}
+
+std::uint64_t hard_limit(Reading const& reading) noexcept {
+  options::Value const& hard = options::value(options::Opt::hard_limit);
+  if (hard.percent != 0 && reading.limit != kNoLimit) return reading.limit / 100 * hard.percent;
+  return hard.number != 0 ? static_cast<std::uint64_t>(hard.number) : kNoLimit;
+}
+
 Reading read_limits(const char* root) noexcept {
-  static Text groups, mounts, text;  // one reader at a time: the monitor's thread
+  static constinit Text text;  // one reader at a time
   Reading best;
   os::Resident const own_pages = os::resident();
   best.resident = own_pages.bytes;
@@ -271,7 +301,9 @@ Reading read_limits(const char* root) noexcept {
     if (total != 0)
       keep_the_nearer(best, total, total > available ? total - available : 0, "physical memory", "");
   }
-  options::Value const& own = options::value(options::Opt::limit);
+  options::Value own = options::value(options::Opt::limit);
+  if (std::int64_t const set = own_limit.load(std::memory_order_relaxed); set >= 0)
+    own = {.number = set, .percent = 0};
   if (own.percent != 0 && best.limit != kNoLimit) {
     best.limit = best.limit / 100 * own.percent;
     Line named;

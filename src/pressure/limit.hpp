@@ -55,6 +55,14 @@ Mount parse_mount(std::string_view proc_self_mountinfo, bool version2) noexcept;
 /// of sight; a group outside of it ("/../..") is taken for the root itself.
 bool group_folder(Mount const& mount, std::string_view group, char* folder, std::size_t capacity) noexcept;
 
+/// The PSI file of this process's own group of cgroup v2; false where there is none. After read_limits().
+bool own_pressure_file(char* path, std::size_t capacity, const char* root = "") noexcept;
+
+/// What MEMPOOL_LIMIT says, from now on; 0: nothing.
+void set_own_limit(std::uint64_t bytes) noexcept;
+/// MEMPOOL_LIMIT_HARD of a reading's limit, in bytes; kNoLimit: none.
+std::uint64_t hard_limit(Reading const& reading) noexcept;
+
 /// Reads everything anew. `proc` and `sys` are the roots of /proc and /sys: "" but in tests.
 Reading read_limits(const char* root = "") noexcept;
 
