@@ -6,6 +6,7 @@
 
 #include "base/line.hpp"
 #include "monitor/registry.hpp"
+#include "pools/pools.hpp"
 #include "pressure/forecast.hpp"
 #include "pressure/limit.hpp"
 #include "pressure/policy.hpp"
@@ -31,9 +32,7 @@ struct Event {
   std::uint64_t resident = 0, heap_live = 0, heap_kept = 0;  // bytes
   std::uint64_t growth = 0, seconds_left = pressure::kNever;
   Held largest[kNamed] = {};  // holders; no name: none
-  struct InClass {
-    std::uint64_t block = 0, bytes = 0;
-  } classes[kClasses] = {};  // size classes that hold most
+  pools::InClass classes[kClasses] = {};  // size classes that hold most
   std::uint64_t given_back = 0, took_ms = 0;
   std::uint64_t bytes = 0;            // oversized: of the request; new_limit: the limit before
   unsigned some_permille = 0, full_permille = 0;  // stalls over the last ten seconds

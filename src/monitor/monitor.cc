@@ -2,28 +2,29 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cstring>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
 #include "base/figures.hpp"
-#include "base/line.hpp"
+#include "monitor/caller.hpp"
+#include "monitor/helper_thread.hpp"
+#include "monitor/registry.hpp"
 #include "monitor/sink.hpp"
+#include "monitor/stalls.hpp"
 #include "options/options.hpp"
+#include "platform/lock.hpp"
 #include "platform/os.hpp"
 #include "pools/pools.hpp"
 #include "pressure/account.hpp"
+#include "pressure/forecast.hpp"
 #include "pressure/limit.hpp"
 #include "pressure/policy.hpp"
 #include "routing/fallback.hpp"
 #include "routing/libc_heap.hpp"
 
-// A program without a thread library has no monitor either.
-#pragma weak pthread_create
 #pragma weak pthread_sigmask
-#pragma weak pthread_attr_setstacksize
 
 namespace mempool::monitor {
 namespace {
@@ -36,10 +37,24 @@ constexpr std::int64_t kSecondLook = 100;     // ms
 constexpr std::int64_t kShortestLook = 20;   // ms
 constexpr std::int64_t kAfterTripwire = 20;  // ms: the bytes were handed out, now they are being touched
 constexpr int kReuse = 10;  // ms for which a freed mapping may find a new use before it is given back
-constexpr std::size_t kWorthALine = std::size_t{1} << 20;
+constexpr int kPatience = 500;  // ms for which holders may take their time before the next look
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+constexpr std::size_t kWorthALine = kMiB;
+constexpr std::size_t kMatters = 16 * kMiB;  // of a process that speaks
 constexpr std::size_t kStackBytes = std::size_t{128} << 10;
+constexpr std::uint64_t kSecond = 1000000000;  // ns
+constexpr std::uint64_t kEarlyWarning = 60;  // s that a forecast must leave to raise the level
 
 constinit std::atomic<int> running_in{0};  // the process whose monitor runs, or started to
+constinit std::atomic<int> simulated{-1};
+constinit Lock reading_lock;   // read_limits() has one reader at a time
+constinit Lock snapshot_lock;
+constinit libmempool_snapshot last_snapshot = {};
+
+Reading read_limits() noexcept {
+  Guard const guard{reading_lock};
+  return guard ? pressure::read_limits() : Reading{};
+}
 
 void note(Reading const& reading) noexcept {
   figures.limit_bytes.store(reading.limit == pressure::kNoLimit ? 0 : reading.limit, std::memory_order_relaxed);
@@ -47,43 +62,25 @@ void note(Reading const& reading) noexcept {
   if (reading.resident > figures.peak_resident.load(std::memory_order_relaxed))
     figures.peak_resident.store(reading.resident, std::memory_order_relaxed);
   figures.samples.fetch_add(1, std::memory_order_relaxed);
+  std::uint64_t const hard = pressure::hard_limit(reading);
+  std::uint64_t const to_hard = hard == pressure::kNoLimit ? SIZE_MAX : hard > reading.usage ? hard - reading.usage : 0;
+  pressure::note_headroom(reading.is_finite() ? reading.headroom() : SIZE_MAX, to_hard);
 }
 
-/// "83% of the limit of 256.0MiB (cgroup /x) is used: 213.1MiB, rss 210.0MiB; heap live 180.2MiB, kept 3.0MiB".
-Line& describe(Line& line, Reading const& reading) noexcept {
-  pools::Totals const pooled = pools::totals();
-  line.dec(reading.usage * 100 / std::max<std::uint64_t>(reading.limit, 1));
-  line.text("% of the limit of ").size(reading.limit);
-  line.text(" (").text(reading.source).text(") is used: ").size(reading.usage).text(", rss ").size(reading.resident);
-  line.text("; heap live ").size(pooled.live_bytes + fallback::live_bytes());
-  return line.text(", kept ").size(pooled.cached_bytes + fallback::kept_bytes());
-}
+std::uint64_t heap_live() noexcept { return pools::totals().live_bytes + fallback::live_bytes(); }
+std::uint64_t heap_kept() noexcept { return pools::kept_bytes() + fallback::kept_bytes(); }
 
-/// Gives back what is free; the bytes that went.
-std::size_t give_back() noexcept {
-  std::size_t const discarded = pools::trim();
-  fallback::trim();
-  return discarded;
-}
-
-void on_change(Level from, Level to, Reading const& reading, std::uint64_t rate) noexcept {
-  Line line;
-  if (to > from) {
-    (to == Level::warning ? figures.warnings : figures.criticals).fetch_add(1, std::memory_order_relaxed);
-    describe(line, reading);
-    if (rate != 0) line.text(", growing ").size(rate).text("/s");
-    // Said before anything is given back: the line must be out should that take too long.
-    say(to, line.view());
-    if (std::size_t const freed = give_back(); freed >= kWorthALine) {
-      Line freed_line;
-      freed_line.text("gave back ").size(freed);
-      say(Level::normal, freed_line.view());
-    }
-  } else {
-    line.text(to == Level::normal ? "no longer short of memory: " : "no longer critical: ");
-    describe(line, reading);
-    say(to, line.view());
-  }
+/// What snapshot and event tell alike.
+void fill(libmempool_snapshot& into, Reading const& reading) noexcept {
+  into.size = sizeof into;
+  into.limit = reading.limit;
+  into.usage = reading.usage;
+  into.resident = reading.resident;
+  into.heap_live = heap_live();
+  into.heap_kept = heap_kept();
+  into.given_back = figures.discarded_bytes.load(std::memory_order_relaxed);
+  into.looks = figures.samples.load(std::memory_order_relaxed);
+  std::memcpy(into.source, reading.source, sizeof reading.source);
 }
 
 /// How often a heap's budget is to be halved: once more at each second or longer look at which the program had asked
@@ -106,7 +103,7 @@ class Quiet {
 class Decay {
  public:
   void step(std::uint64_t now_ns) noexcept {
-    if (now_ns - before_ns_ < kStepNs) return;
+    if (now_ns - before_ns_ < kSecond) return;
     before_ns_ = now_ns;
     if (pools_.step(pools::totals().supplied_bytes, pools::keep_budget()) != 0) pools::forget(1);
     pools::take_spares_of_idle_threads();
@@ -119,104 +116,323 @@ class Decay {
   }
 
  private:
-  static constexpr std::uint64_t kStepNs = 1000000000;
   std::uint64_t before_ns_ = 0;
   Quiet pools_, fallback_;
 };
 
-/// Growth as a line tells it: over half a second or more, since between two looks 20 ms apart chance has its say.
-class Growth {
+/// Which lines are written. A change of level always, but for a level that flaps; that a level lasts, from once a minute
+/// to once in a quarter of an hour; sixty lines an hour beside the changes.
+class Temper {
  public:
-  /// Bytes a second, of the last such span; 0 before there was one, and where usage fell.
-  std::uint64_t step(std::uint64_t usage, std::uint64_t now_ns) noexcept {
-    std::uint64_t const span_ns = now_ns - start_ns_;
-    if (start_ns_ != 0 && span_ns < kSpanNs) return rate_;
-    if (start_ns_ != 0) rate_ = usage > start_ ? (usage - start_) * 1000 / (span_ns / 1000000) : 0;
-    start_ = usage;
-    start_ns_ = now_ns;
-    return rate_;
+  bool allows_change(std::uint64_t now_ns) noexcept {
+    refill(now_ns);
+    repeat_ns_ = 60 * kSecond;
+    said_ns_ = now_ns;
+    if (changes_ == 0) return leave_out();
+    --changes_;
+    return true;
+  }
+  bool allows_repeat(std::uint64_t now_ns) noexcept {
+    if (now_ns - said_ns_ < repeat_ns_) return false;
+    said_ns_ = now_ns;
+    repeat_ns_ = std::min(repeat_ns_ * 2, 900 * kSecond);
+    return allows_other(now_ns);
+  }
+  bool allows_other(std::uint64_t now_ns) noexcept {
+    refill(now_ns);
+    if (others_ == 0) return leave_out();
+    --others_;
+    return true;
+  }
+  std::uint64_t take_left_out() noexcept {
+    std::uint64_t const n = left_out_;
+    left_out_ = 0;
+    return n;
   }
 
  private:
-  static constexpr std::uint64_t kSpanNs = 500000000;
-  std::uint64_t start_ = 0, start_ns_ = 0, rate_ = 0;
+  static constexpr unsigned kMostChanges = 6, kMostOthers = 60;
+
+  bool leave_out() noexcept {
+    ++left_out_;
+    return false;
+  }
+  void refill(std::uint64_t now_ns) noexcept {
+    for (; changes_ < kMostChanges && now_ns - changes_ns_ >= 10 * kSecond; changes_ns_ += 10 * kSecond) ++changes_;
+    if (changes_ == kMostChanges) changes_ns_ = now_ns;
+    for (; others_ < kMostOthers && now_ns - others_ns_ >= 60 * kSecond; others_ns_ += 60 * kSecond) ++others_;
+    if (others_ == kMostOthers) others_ns_ = now_ns;
+  }
+
+  unsigned changes_ = kMostChanges, others_ = kMostOthers;
+  std::uint64_t changes_ns_ = 0, others_ns_ = 0, said_ns_ = 0, repeat_ns_ = 60 * kSecond, left_out_ = 0;
 };
 
-/// Sleeps; what the program's threads left to do is done meanwhile. True where the tripwire ended it.
-bool rest(std::int64_t pause_ms, Decay& decay) noexcept {
-  std::uint64_t const end = os::monotonic_ns() + static_cast<std::uint64_t>(pause_ms) * 1000000;
-  for (std::uint64_t now = os::monotonic_ns(); now < end; now = os::monotonic_ns()) {
-    pressure::Woken const woken = pressure::sleep(static_cast<int>((end - now + 999999) / 1000000));
-    if (woken.by_work) {
-      std::uint32_t const nobody_wakes_this = 0;
-      if (!woken.by_tripwire) os::wait(&nobody_wakes_this, 0, kReuse);
-      decay.settle();
+/// What giving back costs at most: a twentieth of one core, over a minute.
+class Effort {
+ public:
+  bool is_spent(std::uint64_t now_ns) noexcept {
+    if (now_ns - since_ns_ >= 60 * kSecond) {
+      since_ns_ = now_ns;
+      spent_ns_ = 0;
     }
-    if (woken.by_tripwire) return true;
+    return spent_ns_ >= 3 * kSecond;
   }
-  return false;
-}
+  void add(std::uint64_t ns) noexcept { spent_ns_ += ns; }
 
-void watch() noexcept {
-  // Where addresses are limited, what waits for this thread would stand in the way of the program's own mmap.
-  if (os::address_space_left() == SIZE_MAX) pressure::monitor_started();
-  Growth growth;
-  Decay decay;
-  pressure::Policy policy{options::value(Opt::warning), options::value(Opt::critical)};
-  std::uint64_t before = 0, before_ns = 0, rate = 0;
-  unsigned samples = 0;
-  bool was_tripped = false;
-  std::int64_t patience = kShortestLook;
-  for (;;) {
-    Reading const reading = pressure::read_limits();
-    if (reading.resident == 0) {  // no descriptor left, or no /proc: nothing is known, and nothing said
-      rest(options::number(Opt::interval), decay);
-      continue;
+ private:
+  std::uint64_t since_ns_ = 0, spent_ns_ = 0;
+};
+
+class Watcher {
+ public:
+  Watcher() noexcept
+      : policy_{options::value(Opt::warning), options::value(Opt::critical), options::value(Opt::emergency)} {}
+
+  /// One look, and what follows from it, and the rest until the next. False: the thread is to end.
+  bool turn() noexcept {
+    Reading const reading = read_limits();
+    if (reading.resident == 0) {  // no /proc: nothing is known, and nothing said
+      rest(options::number(Opt::interval));
+      return true;
     }
     std::uint64_t const now = os::monotonic_ns();
-    std::uint64_t const ms = (now - before_ns) / 1000000;
-    rate = before_ns != 0 && ms != 0 && reading.usage > before ? (reading.usage - before) * 1000 / ms : 0;
-    before = reading.usage;
-    before_ns = now;
-    std::uint64_t const told_rate = growth.step(reading.usage, now);
+    std::uint64_t const ms = (now - before_ns_) / 1000000;
+    std::uint64_t const rate =
+        before_ns_ != 0 && ms != 0 && reading.usage > before_ ? (reading.usage - before_) * 1000 / ms : 0;
+    before_ = reading.usage;
+    before_ns_ = now;
+    forecast_.add(now, reading.usage);
     note(reading);
     // One look tells no rate: the second one follows soon.
-    std::int64_t pause = ms == 0 || samples++ == 0 ? kSecondLook : options::number(Opt::interval);
-    if (reading.limit != pressure::kNoLimit) {
-      Level const was = policy.level();
-      Level const is = policy.step(reading.usage, reading.limit);
-      if (is != was) on_change(was, is, reading, told_rate);
-      pause = policy.next_look_ms(reading.usage, reading.limit, rate, pause);
-      // Close to a threshold, or beyond the last, while nothing grows: ever more seldom. The tripwire is set.
-      bool const grows = rate > reading.limit / 1000;
-      patience = grows || is != was ? kShortestLook : std::min(patience * 2, options::number(Opt::interval));
-      pause = std::max(pause, patience);
-      // Pages are charged when they are touched, which may be long after they were handed out.
-      if (!was_tripped) pressure::wake_after(policy.to_next_threshold(reading.usage, reading.limit));
-    }
-    decay.step(now);
+    std::int64_t pause = looks_++ < 2 ? kSecondLook : options::number(Opt::interval);
+    if (reading.limit != pressure::kNoLimit) pause = judge(reading, now, rate, pause);
+    publish(reading);
+    decay_.step(now);
     // A program may end its first thread and go on in others; the last one to end ends the process, and that is this
     // one then. The C library calls exit(0) for it.
     if (pressure::live_threads() == 0) {
-      if (os::is_last_thread()) return;
+      end_caller();
+      if (os::is_last_thread()) return false;
       pause = std::min(pause, kShortestLook);
     }
-    was_tripped = rest(was_tripped ? std::min(pause, kAfterTripwire) : pause, decay);
+    was_tripped_ = rest(was_tripped_ ? std::min(pause, kAfterTripwire) : pause);
+    return true;
   }
-}
+
+ private:
+  /// The level, and what it calls for; the time until the next look.
+  std::int64_t judge(Reading const& reading, std::uint64_t now, std::uint64_t rate, std::int64_t pause) noexcept {
+    if (limit_ != 0 && limit_ != reading.limit) say_of(Event::Kind::new_limit, reading, limit_);
+    limit_ = reading.limit;
+    if (std::size_t const bytes = pressure::take_oversized(); bytes > reading.headroom() && reading.is_finite())
+      say_of(Event::Kind::oversized, reading, bytes);
+
+    Level const was = level_;
+    pressure::Look look{now, reading.usage, reading.limit, was_tripped_, Level::normal};
+    look.at_least = other_signals(reading);
+    level_ = policy_.step(look);
+    if (int const asked = simulated.load(std::memory_order_relaxed); asked >= 0) {
+      level_ = static_cast<Level>(asked);
+      cause_ = "simulated";
+    }
+    bool const has_share = reading.resident >= reading.usage / 4;
+    pressure::set_tight(level_ >= Level::critical && has_share && options::number(Opt::trim) == 1);
+    if (level_ != was) on_change(was, reading, now);
+    else if (level_ != Level::normal) on_same_level(reading, now);
+    if (level_ > Level::normal && (level_ > was || is_worth_another_pass(reading))) relieve(was, reading, now);
+
+    pause = policy_.next_look_ms(reading.usage, reading.limit, rate, pause);
+    // Close to a threshold, or beyond the last, while nothing grows: ever more seldom. The tripwire is set.
+    bool const grows = rate > reading.limit / 1000;
+    patience_ = grows || level_ != was ? kShortestLook : std::min(patience_ * 2, options::number(Opt::interval));
+    pause = policy_.awaits_second_look() ? kShortestLook : std::max(pause, patience_);
+    // Pages are charged when they are touched, which may be long after they were handed out.
+    if (!was_tripped_) pressure::wake_after(policy_.to_next_threshold(reading.usage, reading.limit));
+    return pause;
+  }
+
+  /// What raises the level although usage does not, and why.
+  Level other_signals(Reading const& reading) noexcept {
+    cause_ = was_tripped_ ? "tripwire" : "look";
+    Level at_least = stalls_.look();
+    if (at_least != Level::normal) cause_ = "stalls";
+    pressure::Bound const& throttle = reading.throttle;
+    if (at_least == Level::normal && throttle.limit != pressure::kNoLimit &&
+        policy_.reached_by(throttle.usage, throttle.limit) != Level::normal) {
+      at_least = Level::warning;
+      cause_ = "throttle";
+    }
+    if (at_least == Level::normal && reading.usage >= reading.limit / 2 &&
+        forecast_.seconds_left(reading.limit) < kEarlyWarning) {
+      at_least = Level::warning;
+      cause_ = "forecast";
+    }
+    return at_least;
+  }
+
+  void on_change(Level was, Reading const& reading, std::uint64_t now) noexcept {
+    transitions_++;
+    if (level_ > was)
+      (level_ == Level::warning ? figures.warnings : figures.criticals).fetch_add(1, std::memory_order_relaxed);
+    // Said before anything is given back: the line must be out should that take too long.
+    if (speaks(reading) && temper_.allows_change(now))
+      say_event(event_of(level_ > was ? Event::Kind::entered : Event::Kind::left, was, reading));
+    publish(reading);
+    post_change(static_cast<int>(was), snapshot());
+  }
+
+  void on_same_level(Reading const& reading, std::uint64_t now) noexcept {
+    if (speaks(reading) && temper_.allows_repeat(now)) say_event(event_of(Event::Kind::stays, level_, reading));
+  }
+
+  /// A level that stays is no reason to do it all again: only where the last pass brought something, or usage rose.
+  bool is_worth_another_pass(Reading const& reading) const noexcept {
+    return last_given_ >= reading.limit / 100 || reading.usage >= relieved_at_ + reading.limit / 50;
+  }
+
+  void relieve(Level was, Reading const& reading, std::uint64_t now) noexcept {
+    if (options::number(Opt::trim) == 0 || effort_.is_spent(now)) return;
+    // Where others hold nearly all of what is used, nothing of ours would help.
+    if (reading.resident < reading.usage / 4 && simulated.load(std::memory_order_relaxed) < 0) return;
+    relieved_at_ = reading.usage;
+    std::uint64_t const began = os::monotonic_ns();
+    std::size_t given = give_back();
+    std::uint64_t const wanted = wanted_at(reading);
+    if (given < wanted && anyone_is_registered()) {
+      next_epoch();
+      int const last = level_ >= Level::critical ? LIBMEMPOOL_DESTRUCTIVE : LIBMEMPOOL_IDLE;
+      std::size_t asked = 0;
+      for (int pass = LIBMEMPOOL_BENIGN; pass <= last && given + asked < wanted; ++pass)
+        asked += ask_holders(wanted - given - asked, pass, static_cast<int>(level_), kPatience);
+      // What holders free goes to thread caches and slabs first.
+      if (asked != 0) given += std::max(give_back(), asked);
+    }
+    std::uint64_t const took = os::monotonic_ns() - began;
+    effort_.add(took);
+    last_given_ = given;
+    if (!speaks(reading)) return;
+    if (given >= kWorthALine) {
+      Event event = event_of(Event::Kind::gave_back, was, reading);
+      event.given_back = given;
+      event.took_ms = took / 1000000;
+      if (temper_.allows_other(now)) say_event(event);
+    } else if (level_ >= Level::critical && !said_exhausted_) {
+      said_exhausted_ = true;
+      if (temper_.allows_other(now)) say_event(event_of(Event::Kind::exhausted, was, reading));
+    }
+  }
+
+  /// Bytes from here to where the level would be left.
+  std::uint64_t wanted_at(Reading const& reading) const noexcept {
+    if (simulated.load(std::memory_order_relaxed) >= 0) return reading.resident;
+    std::uint64_t goal = threshold_bytes(options::value(Opt::warning), reading.limit);
+    goal -= std::min(goal, reading.limit / 20);
+    return reading.usage > goal ? reading.usage - goal : 0;
+  }
+
+  Event event_of(Event::Kind kind, Level was, Reading const& reading) noexcept {
+    Event event;
+    event.kind = kind;
+    event.level = level_;
+    event.was = was;
+    event.cause = cause_;
+    event.bound = cause_ == "throttle" ? reading.throttle : reading;
+    event.resident = reading.resident;
+    event.heap_live = heap_live();
+    event.heap_kept = heap_kept();
+    event.growth = forecast_.rate();
+    event.seconds_left = forecast_.seconds_left(reading.limit);
+    ask_usage(event.largest, Event::kNamed);
+    pools::largest_classes(event.classes, Event::kClasses);
+    stalls_.read_shares();
+    event.some_permille = stalls_.some_permille();
+    event.full_permille = stalls_.full_permille();
+    return event;
+  }
+
+  void say_of(Event::Kind kind, Reading const& reading, std::uint64_t bytes) noexcept {
+    if (!speaks(reading) || !temper_.allows_other(os::monotonic_ns())) return;
+    Event event = event_of(kind, level_, reading);
+    event.bytes = bytes;
+    say_event(event);
+  }
+
+  void say_event(Event event) noexcept {
+    event.sequence = ++lines_;
+    event.suppressed = temper_.take_left_out();
+    say(event);
+  }
+
+  /// Whether the process matters enough to be heard: of a thousand small ones under one limit each would speak else.
+  static bool speaks(Reading const& reading) noexcept {
+    if (simulated.load(std::memory_order_relaxed) >= 0) return true;
+    if (reading.resident >= kMatters && reading.resident >= reading.limit / 20) return true;
+    return os::is_first_of_its_namespace();
+  }
+
+  void publish(Reading const& reading) noexcept {
+    libmempool_snapshot fresh{};
+    fill(fresh, reading);
+    fresh.level = static_cast<int>(level_);
+    fresh.is_simulated = simulated.load(std::memory_order_relaxed) >= 0;
+    fresh.growth = forecast_.rate();
+    fresh.seconds_left = reading.limit == pressure::kNoLimit ? UINT64_MAX : forecast_.seconds_left(reading.limit);
+    fresh.transitions = transitions_;
+    if (anyone_is_registered()) fresh.held = ask_usage(nullptr, 0).sum;
+    Guard const guard{snapshot_lock};
+    if (guard) last_snapshot = fresh;
+  }
+
+  /// Sleeps; what the program's threads left to do is done meanwhile. True where the tripwire ended it.
+  bool rest(std::int64_t pause_ms) noexcept {
+    std::uint64_t const end = os::monotonic_ns() + static_cast<std::uint64_t>(pause_ms) * 1000000;
+    for (std::uint64_t now = os::monotonic_ns(); now < end; now = os::monotonic_ns()) {
+      pressure::Woken const woken = pressure::sleep(static_cast<int>((end - now + 999999) / 1000000));
+      if (woken.by_work) {
+        std::uint32_t const nobody_wakes_this = 0;
+        if (!woken.by_tripwire) os::wait(&nobody_wakes_this, 0, kReuse);
+        decay_.settle();
+      }
+      if (woken.by_tripwire) return true;
+    }
+    return false;
+  }
+
+  pressure::Policy policy_;
+  pressure::Forecast forecast_;
+  Stalls stalls_;
+  Decay decay_;
+  Temper temper_;
+  Effort effort_;
+  Level level_ = Level::normal;
+  std::string_view cause_ = "look";
+  std::uint64_t before_ = 0, before_ns_ = 0, limit_ = 0, looks_ = 0, lines_ = 0, transitions_ = 0;
+  std::uint64_t relieved_at_ = 0, last_given_ = 0;
+  std::int64_t patience_ = kShortestLook;
+  bool was_tripped_ = false, said_exhausted_ = false;
+
+ public:
+  void begin() noexcept { stalls_.open(); }
+};
 
 void* run(void*) {
   prctl(PR_SET_NAME, "mempool", 0, 0, 0);
-  watch();
+  os::take_own_descriptors();
+  // Where addresses are limited, what waits for this thread would stand in the way of the program's own mmap.
+  if (os::address_space_left() == SIZE_MAX) pressure::monitor_started();
+  Watcher watcher;
+  watcher.begin();
+  while (watcher.turn()) {
+  }
   // What follows is the program's exit, with its handlers: not without signals.
   sigset_t const none{};
   pthread_sigmask(SIG_SETMASK, &none, nullptr);
   return nullptr;
 }
 
-/// pressure::starter. With all signals blocked while the thread is made: it must never run a handler of the program's.
+/// pressure::starter.
 void start() noexcept {
-  if (&pthread_create == nullptr || &pthread_sigmask == nullptr || &pthread_attr_setstacksize == nullptr) return;
   int const self = os::process_id();
   // Not in a vfork child, whose memory and flag are its parent's, and not in a young child yet: at a later slow path.
   if (self != pressure::known_process() || pressure::is_too_young()) {
@@ -224,46 +440,70 @@ void start() noexcept {
     return;
   }
   if (running_in.exchange(self, std::memory_order_relaxed) == self) return;
-  int const saved = errno;
-  sigset_t all, old;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  // The C library takes static TLS, the program's too, out of the stack; where it does not say how much, its default
-  // has room.
-  using LeastStack = std::size_t (*)(const pthread_attr_t*);
-  if (auto const least = reinterpret_cast<LeastStack>(libc_heap::next_symbol("__pthread_get_minstack")))
-    pthread_attr_setstacksize(&attributes, kStackBytes + least(&attributes));
-  pthread_t thread;
-  if (pressure::is_fork_child()) forget_parents_sink();
-  pthread_create(&thread, &attributes, run, nullptr);  // where no thread can be had, there is no monitor
-  pthread_attr_destroy(&attributes);
-  pthread_sigmask(SIG_SETMASK, &old, nullptr);
-  errno = saved;
+  if (pressure::is_fork_child()) {
+    forget_parents_sink();
+    reading_lock.forget_owner();
+    snapshot_lock.forget_owner();
+  }
+  if (anyone_is_registered()) start_caller();
+  start_helper(run, kStackBytes);  // where no thread can be had, there is no monitor
 }
 
 }  // namespace
 
 void install() noexcept {
+  pressure::learn_single_threaded(static_cast<const char*>(libc_heap::program_symbol("__libc_single_threaded")));
+  Reading const reading = read_limits();
+  note(reading);  // also without a monitor: a request that does not fit reclaims by itself
   if (options::number(Opt::monitor) == 0) return;
   remember_log();
-  Reading const reading = pressure::read_limits();
-  note(reading);
+  remember_pressure_watch();
   pressure::learn_limit(reading.is_finite() ? reading.limit : 0);
-  pressure::learn_single_threaded(static_cast<const char*>(libc_heap::program_symbol("__libc_single_threaded")));
   pressure::starter.store(start, std::memory_order_release);
   if (options::number(Opt::monitor) == 1) pressure::start_due.store(true, std::memory_order_relaxed);
 }
 
 void append_limit(Line& line) noexcept {
-  Reading const reading = pressure::read_limits();
+  Reading const reading = read_limits();
   line.text(", limit ");
   if (reading.limit == pressure::kNoLimit)
     line.text("unknown");
   else
     line.size(reading.limit).text(" (").text(reading.source).text(")");
+  if (reading.is_unreadable) line.text(" and another that cannot be read");
+}
+
+libmempool_snapshot snapshot() noexcept {
+  if (running_in.load(std::memory_order_relaxed) == os::process_id()) {
+    Guard const guard{snapshot_lock};
+    if (guard && last_snapshot.looks != 0) return last_snapshot;
+  }
+  libmempool_snapshot fresh{};
+  fill(fresh, read_limits());
+  fresh.seconds_left = UINT64_MAX;
+  fresh.looks = 0;
+  return fresh;
+}
+
+void start_for_registration() noexcept {
+  if (pressure::starter.load(std::memory_order_acquire) == nullptr) return;
+  start_caller();
+  start();
+}
+
+void look_soon() noexcept { pressure::wake_monitor_to_look(); }
+
+void simulate(int level) noexcept {
+  simulated.store(level, std::memory_order_relaxed);
+  look_soon();
+}
+
+std::size_t give_back() noexcept {
+  std::size_t const kept = fallback::kept_bytes();
+  std::size_t const discarded = pools::trim();
+  fallback::trim();
+  std::size_t const left = fallback::kept_bytes();
+  return discarded + (kept > left ? kept - left : 0);
 }
 
 }  // namespace mempool::monitor

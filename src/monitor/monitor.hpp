@@ -1,8 +1,11 @@
-// The monitor: one thread that samples, decides, gives back and logs. Sampler and policy are in pressure/; here are
-// the thread, the actions and the sinks.
+// The monitor: one thread that looks at memory, decides, says so and gives back. What is read and what it means is in
+// pressure/; here are the thread and what it does.
 #pragma once
 
+#include <cstdint>
+
 #include "base/line.hpp"
+#include "mempool/mempool.h"
 
 namespace mempool::monitor {
 
@@ -11,5 +14,20 @@ void install() noexcept;
 
 /// Appends ", limit 256.0MiB (cgroup /x)". Reads files: at load alone.
 void append_limit(Line& line) noexcept;
+
+/// What was seen at the last look; looks itself where no monitor runs in this process.
+libmempool_snapshot snapshot() noexcept;
+
+/// Somebody registered: the monitor starts, where it may. In a thread of the program's, no lock held.
+void start_for_registration() noexcept;
+
+/// The next look comes at once.
+void look_soon() noexcept;
+
+/// As though this level had been reached, until called with -1. Requires -1 or a level.
+void simulate(int level) noexcept;
+
+/// Gives back what is free; the bytes that went. Any thread.
+std::size_t give_back() noexcept;
 
 }  // namespace mempool::monitor

@@ -95,6 +95,8 @@ struct AddressLimits {
   std::size_t mapped = SIZE_MAX, data = SIZE_MAX;
 };
 AddressLimits address_limits() noexcept;
+/// True of the first process of a container, and of what that started.
+bool is_first_of_its_namespace() noexcept;
 /// True in the only thread left of a process whose first thread has ended.
 bool is_last_thread() noexcept;
 /// Highest resident bytes so far, from getrusage(2): no descriptor. For application threads.

@@ -309,6 +309,8 @@ AddressLimits address_limits() noexcept {
   return found;
 }
 
+bool is_first_of_its_namespace() noexcept { return process_id() == 1 || system_call(SYS_getppid) == 1; }
+
 bool is_last_thread() noexcept {
   char stat[1024] = {};
   if (read_file("/proc/self/stat", stat, sizeof stat - 1) <= 0) return false;

@@ -29,6 +29,12 @@ struct Totals {
 };
 Totals totals() noexcept;
 
+/// The size classes of which most is live, thread caches included: the first `count`, the largest first.
+struct InClass {
+  std::uint64_t block, bytes;
+};
+void largest_classes(InClass* into, unsigned count) noexcept;
+
 /// What the pools may keep without use, however little is live. docs/decisions/0003-a-small-budget.md.
 inline constexpr std::size_t kLeastBudget = std::size_t{2} << 20;
 

@@ -226,6 +226,17 @@ void settle(unsigned halvings) noexcept {
   note_left_by_monitor();
 }
 
+void largest_classes(InClass* into, unsigned count) noexcept {
+  InClass all[SizeClass::kCount];
+  for (std::size_t i = 0; i < SizeClass::kCount; ++i) {
+    std::uint64_t const supplied = figures.supplied[i].load(std::memory_order_relaxed);
+    std::uint64_t const back = figures.taken_back[i].load(std::memory_order_relaxed);
+    all[i] = {SizeClass::at(i).bytes(), (supplied > back ? supplied - back : 0) << SizeClass::at(i).lg()};
+  }
+  std::partial_sort_copy(all, all + SizeClass::kCount, into, into + count,
+                         [](InClass const& a, InClass const& b) { return a.bytes > b.bytes; });
+}
+
 Totals totals() noexcept {
   Totals all{};
   for (std::size_t i = 0; i < SizeClass::kCount; ++i) {

@@ -132,6 +132,7 @@ Woken sleep(int timeout_ms) noexcept {
 bool monitor_runs() noexcept { return running.load(std::memory_order_relaxed); }
 void monitor_started() noexcept { running.store(true, std::memory_order_relaxed); }
 void leave_to_monitor() noexcept { wake_monitor(kWork); }
+void wake_monitor_to_look() noexcept { wake_monitor(kTripped); }
 
 void learn_single_threaded(const char* flag) noexcept { single_threaded.store(flag, std::memory_order_relaxed); }
 

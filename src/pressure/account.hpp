@@ -59,6 +59,8 @@ Woken sleep(int timeout_ms) noexcept;
 /// under a limit of addresses.
 bool monitor_runs() noexcept;
 void monitor_started() noexcept;
+/// Ends its sleep: something changed that it is to see.
+void wake_monitor_to_look() noexcept;
 /// Wakes it to give back what is kept beyond the budget. Cost: a load, or a futex call where it sleeps.
 void leave_to_monitor() noexcept;
 

@@ -80,7 +80,7 @@ class Path {
 
 /// Files here are small; mountinfo of a host with many containers is not, and is cut.
 struct Text {
-  char bytes[65536];
+  char bytes[65536] = {};
   long length = 0;
   bool read(const char* path) noexcept {
     length = os::read_file(path, bytes, sizeof bytes);
