@@ -23,6 +23,7 @@ static const size_t kMiB = 1 << 20;
 static int shuffled;
 static atomic_int freed, may_end;
 static int spins;
+static char* volatile last; /* or the compiler drops a block that nobody reads */
 
 static uint64_t next(uint64_t* state) {
   *state ^= *state << 13;
@@ -38,7 +39,7 @@ static char* take(size_t size) {
     exit(3);
   }
   memset(block, 1, size);
-  return block;
+  return last = block;
 }
 
 /* Fills `bytes` with blocks of `least` to `most` bytes and frees them. */
