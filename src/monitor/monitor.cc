@@ -14,6 +14,7 @@
 #include "monitor/sink.hpp"
 #include "monitor/stalls.hpp"
 #include "options/options.hpp"
+#include "platform/hooks.hpp"
 #include "platform/lock.hpp"
 #include "platform/os.hpp"
 #include "pools/pools.hpp"
@@ -486,6 +487,9 @@ libmempool_snapshot snapshot() noexcept {
 }
 
 void start_for_registration() noexcept {
+  static constinit std::atomic<bool> is_forking_told{false};
+  if (!is_forking_told.exchange(true, std::memory_order_relaxed))
+    os::call_at_fork(registry_fork_prepare, registry_fork_parent, registry_fork_child);
   if (pressure::starter.load(std::memory_order_acquire) == nullptr) return;
   start_caller();
   start();
