@@ -10,6 +10,8 @@
 #include "pressure/limit.hpp"
 #include "routing/start.hpp"
 
+#define MEMPOOL_EXPORT extern "C" [[gnu::visibility("default")]]
+
 using namespace mempool;
 
 namespace {
@@ -29,9 +31,7 @@ long registered(long registration) noexcept {
 
 }  // namespace
 
-extern "C" {
-
-int libmempool_get_snapshot(libmempool_snapshot* into) {
+MEMPOOL_EXPORT int libmempool_get_snapshot(libmempool_snapshot* into) {
   if (into == nullptr || into->size < offsetof(libmempool_snapshot, level) + sizeof into->level) return EINVAL;
   routing::start();
   libmempool_snapshot now = monitor::snapshot();
@@ -40,30 +40,30 @@ int libmempool_get_snapshot(libmempool_snapshot* into) {
   return 0;
 }
 
-long libmempool_on_pressure(libmempool_listener listener, void* context) {
+MEMPOOL_EXPORT long libmempool_on_pressure(libmempool_listener listener, void* context) {
   if (listener == nullptr) return refused(EINVAL);
   routing::start();
   if (options::number(options::Opt::monitor) == 0) return refused(EPERM);
   return registered(monitor::add_listener(listener, context));
 }
 
-long libmempool_register(const char* name, libmempool_usage usage, libmempool_reclaim reclaim, void* context) {
+MEMPOOL_EXPORT long libmempool_register(const char* name, libmempool_usage usage, libmempool_reclaim reclaim, void* context) {
   if (name == nullptr || usage == nullptr) return refused(EINVAL);
   if (std::size_t const length = std::strlen(name); length == 0 || length > monitor::kLongestName) return refused(EINVAL);
   routing::start();
   return registered(monitor::add_holder(name, usage, reclaim, context));
 }
 
-int libmempool_unregister(long registration) { return monitor::remove(registration) ? 0 : ENOENT; }
+MEMPOOL_EXPORT int libmempool_unregister(long registration) { return monitor::remove(registration) ? 0 : ENOENT; }
 
-const uint32_t* libmempool_epoch(void) { return monitor::epoch(); }
+MEMPOOL_EXPORT const uint32_t* libmempool_epoch(void) { return monitor::epoch(); }
 
-size_t libmempool_trim(void) {
+MEMPOOL_EXPORT size_t libmempool_trim(void) {
   routing::start();
   return monitor::give_back();
 }
 
-int libmempool_set_limit(uint64_t bytes) {
+MEMPOOL_EXPORT int libmempool_set_limit(uint64_t bytes) {
   if (bytes != 0 && bytes < kLeastLimit) return EINVAL;
   routing::start();
   pressure::set_own_limit(bytes);
@@ -71,10 +71,9 @@ int libmempool_set_limit(uint64_t bytes) {
   return 0;
 }
 
-int libmempool_simulate(int level) {
+MEMPOOL_EXPORT int libmempool_simulate(int level) {
   if (level < -1 || level > LIBMEMPOOL_EMERGENCY) return EINVAL;
   routing::start();
   monitor::simulate(level);
   return 0;
-}
 }
