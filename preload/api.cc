@@ -8,7 +8,7 @@
 #include "monitor/registry.hpp"
 #include "options/options.hpp"
 #include "pressure/limit.hpp"
-#include "routing/start.hpp"
+#include "routing/router.hpp"
 
 #define MEMPOOL_EXPORT extern "C" [[gnu::visibility("default")]]
 

@@ -327,7 +327,7 @@ class Watcher {
   /// Bytes from here to where the level would be left.
   std::uint64_t wanted_at(Reading const& reading) const noexcept {
     if (simulated.load(std::memory_order_relaxed) >= 0) return reading.resident;
-    std::uint64_t goal = threshold_bytes(options::value(Opt::warning), reading.limit);
+    std::uint64_t goal = pressure::threshold_bytes(options::value(Opt::warning), reading.limit);
     goal -= std::min(goal, reading.limit / 20);
     return reading.usage > goal ? reading.usage - goal : 0;
   }
