@@ -67,7 +67,9 @@ TEST(Registry, a_listener_may_unregister_itself_and_others_while_it_is_called) {
       auto& self = *static_cast<Listener*>(context);
       ++self.calls;
       EXPECT_TRUE(remove(self.id));
-      if (self.other != 0) EXPECT_TRUE(remove(self.other));
+      if (self.other != 0) {
+        EXPECT_TRUE(remove(self.other));
+      }
     }
   } first, second;
   first.id = add_listener(Listener::hear, &first);

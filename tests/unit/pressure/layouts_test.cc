@@ -107,7 +107,7 @@ std::vector<Layout> layouts() {
        "cgroup /a", 8000, 4150},
       {"v2 reclaimable slab is not", "0::/a\n", kV2, v2(kA, 8000, 5000, {{kA + "/memory.stat", "slab_reclaimable " + mib(1000)}}),
        "cgroup /a", 8000, 4000},
-      {"v2 a limit of nothing", "0::/a\n", kV2, both(v2(kA, 1, 4000), {{kA + "/memory.max", "0\n"}}), "cgroup /a", 0, 4000},
+      {"v2 a limit of nothing", "0::/a\n", kV2, both({{kA + "/memory.max", "0\n"}}, v2(kA, 1, 4000)), "cgroup /a", 0, 4000},
       {"v2 garbage in the limit", "0::/a\n", kV2, both({{kA + "/memory.max", "garbage\n"}}, v2(kA, 0, 4000)), ""},
       {"v2 an empty limit", "0::/a\n", kV2, both({{kA + "/memory.max", ""}}, v2(kA, 0, 4000)), ""},
       {"v2 a limit without usage", "0::/a\n", kV2, {{kA + "/memory.max", mib(8000)}}, ""},
