@@ -257,6 +257,8 @@ class Watcher {
   Level other_signals(Reading const& reading) noexcept {
     cause_ = was_tripped_ ? "tripwire" : "look";
     Level at_least = stalls_.look();
+    // Of a machine whose other programs thrash each of them would warn else.
+    if (reading.usage < reading.limit / 2) at_least = Level::normal;
     if (at_least != Level::normal) cause_ = "stalls";
     pressure::Bound const& throttle = reading.throttle;
     if (at_least == Level::normal && throttle.limit != pressure::kNoLimit &&
