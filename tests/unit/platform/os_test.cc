@@ -94,7 +94,7 @@ TEST(Files, a_file_is_read_whole_or_to_the_capacity) {
   EXPECT_EQ(read_file(name, buffer, 7), 7);
   EXPECT_EQ(read_at(fd, buffer, 5, 8), 5);
   EXPECT_EQ(std::string(buffer, 5), "thous");
-  EXPECT_EQ(read_file("/no/such/file", buffer, sizeof buffer), -1);
+  EXPECT_EQ(read_file("/no/such/file", buffer, sizeof buffer), -ENOENT);
   close_file(fd);
   unlink(name);
 }
