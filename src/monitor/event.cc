@@ -30,8 +30,9 @@ void say_who(LongLine& line, Event const& event) noexcept {
   for (Held const& each : event.largest)
     if (each.name[0] != 0)
       line.text(&each == event.largest ? "; held by " : ", ").text(each.name).text(" ").size(each.bytes);
+  // A class that holds little tells nothing.
   for (pools::InClass const& each : event.classes)
-    if (each.bytes != 0)
+    if (each.bytes != 0 && each.bytes >= event.bound.usage / 16)
       line.text(&each == event.classes ? "; most in blocks of " : ", ").size(each.block).text(": ").size(each.bytes);
 }
 
