@@ -188,7 +188,14 @@ class Effort {
 class Watcher {
  public:
   Watcher() noexcept
-      : policy_{options::value(Opt::warning), options::value(Opt::critical), options::value(Opt::emergency)} {}
+      : policy_{options::value(Opt::warning), options::value(Opt::critical), options::value(Opt::emergency)} {
+    stalls_.open();
+  }
+  ~Watcher() { stalls_.close(); }
+
+  void settle() noexcept { decay_.settle(); }
+  bool is_needless() const noexcept { return is_needless_; }
+  std::size_t left_for_growth() const noexcept { return left_for_growth_; }
 
   /// One look, and what follows from it, and the rest until the next. False: the thread is to end.
   bool turn() noexcept {
@@ -214,8 +221,15 @@ class Watcher {
     // one then. The C library calls exit(0) for it.
     if (pressure::live_threads() == 0) {
       end_caller();
-      if (os::is_last_thread()) return false;
+      os::Threads const left = os::threads();
+      if (left.first_has_ended && left.count <= 2) return false;
       pause = std::min(pause, kShortestLook);
+    }
+    if (has_long_been_alone(now)) {
+      // Due again where a quarter of what is left until the warning is used.
+      is_needless_ = true;
+      left_for_growth_ = reading.is_finite() ? policy_.to_next_threshold(reading.usage, reading.limit) / 4 : kMatters;
+      return false;
     }
     was_tripped_ = rest(was_tripped_ ? std::min(pause, kAfterTripwire) : pause);
     return true;
@@ -251,6 +265,15 @@ class Watcher {
     // Pages are charged when they are touched, which may be long after they were handed out.
     if (!was_tripped_) pressure::wake_after(policy_.to_next_threshold(reading.usage, reading.limit));
     return pause;
+  }
+
+  /// Whether the program's one thread has been alone with this one, all well and nobody registered, for twelve
+  /// intervals: a minute. A second thread is what unshare(2) and the like refuse.
+  bool has_long_been_alone(std::uint64_t now) noexcept {
+    bool const may_end = level_ == Level::normal && options::number(Opt::monitor) != 1 && !anyone_is_registered() &&
+                         simulated.load(std::memory_order_relaxed) < 0 && os::threads().count == 2;
+    if (!may_end) alone_since_ = now;
+    return now - alone_since_ >= 12 * static_cast<std::uint64_t>(options::number(Opt::interval)) * 1000000;
   }
 
   /// What raises the level although usage does not, and why.
@@ -413,10 +436,8 @@ class Watcher {
   std::uint64_t before_ = 0, before_ns_ = 0, limit_ = 0, looks_ = 0, lines_ = 0, transitions_ = 0;
   std::uint64_t relieved_at_ = 0, last_given_ = 0;
   std::int64_t patience_ = kShortestLook;
-  bool was_tripped_ = false, said_exhausted_ = false;
-
- public:
-  void begin() noexcept { stalls_.open(); }
+  std::uint64_t alone_since_ = os::monotonic_ns(), left_for_growth_ = 0;
+  bool was_tripped_ = false, said_exhausted_ = false, is_needless_ = false;
 };
 
 void* run(void*) {
@@ -425,8 +446,14 @@ void* run(void*) {
   // Where addresses are limited, what waits for this thread would stand in the way of the program's own mmap.
   if (os::address_space_left() == SIZE_MAX) pressure::monitor_started();
   Watcher watcher;
-  watcher.begin();
   while (watcher.turn()) {
+  }
+  if (watcher.is_needless()) {
+    // In this order, or a start would be lost, or what the program left to this thread.
+    running_in.store(0, std::memory_order_relaxed);
+    pressure::monitor_ended(watcher.left_for_growth());
+    watcher.settle();
+    return nullptr;
   }
   // What follows is the program's exit, with its handlers: not without signals.
   sigset_t const none{};

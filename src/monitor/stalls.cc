@@ -79,7 +79,11 @@ void Stalls::open() noexcept {
   if (descriptor_ < 0) return;
   std::string_view const wanted = trigger_bytes != 0 ? std::string_view{trigger, trigger_bytes} : kTrigger;
   if (os::is_kernel_file(descriptor_) && os::write_all(descriptor_, wanted)) return;
-  os::close_file(descriptor_);
+  close();
+}
+
+void Stalls::close() noexcept {
+  if (descriptor_ >= 0) os::close_file(descriptor_);
   descriptor_ = -1;
 }
 

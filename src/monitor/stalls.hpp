@@ -16,6 +16,7 @@ class Stalls {
  public:
   /// Opens the file and sets the trigger; nothing where there is none, or the manager says /dev/null.
   void open() noexcept;
+  void close() noexcept;
   /// What has happened since the last look: warning where the trigger fired, critical where all of the group's tasks
   /// stood still for a tenth of the last ten seconds.
   pressure::Level look() noexcept;

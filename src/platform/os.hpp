@@ -97,8 +97,12 @@ struct AddressLimits {
 AddressLimits address_limits() noexcept;
 /// True of the first process of a container, and of what that started.
 bool is_first_of_its_namespace() noexcept;
-/// True in the only thread left of a process whose first thread has ended.
-bool is_last_thread() noexcept;
+/// Threads of the process; one that ended first of all is counted to the end. 0 where /proc cannot be read.
+struct Threads {
+  unsigned count = 0;
+  bool first_has_ended = false;
+};
+Threads threads() noexcept;
 /// Highest resident bytes so far, from getrusage(2): no descriptor. For application threads.
 std::size_t peak_resident() noexcept;
 /// True in a set-user-ID, set-group-ID or file-capability program (AT_SECURE).

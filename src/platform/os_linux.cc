@@ -311,14 +311,15 @@ AddressLimits address_limits() noexcept {
 
 bool is_first_of_its_namespace() noexcept { return process_id() == 1 || system_call(SYS_getppid) == 1; }
 
-bool is_last_thread() noexcept {
+Threads threads() noexcept {
   char stat[1024] = {};
-  if (read_file("/proc/self/stat", stat, sizeof stat - 1) <= 0) return false;
+  if (read_file("/proc/self/stat", stat, sizeof stat - 1) <= 0) return {};
   const char* field = std::strrchr(stat, ')');  // the name before it may hold anything
-  if (field == nullptr || field[1] != ' ' || field[2] != 'Z') return false;
+  if (field == nullptr || field[1] != ' ') return {};
+  bool const first_has_ended = field[2] == 'Z';
   ++field;
   for (int skipped = 3; field != nullptr && skipped < 20; ++skipped) field = std::strchr(field + 1, ' ');
-  return field != nullptr && number_at(field) <= 2;  // itself, and the first thread, which is counted to the end
+  return {field != nullptr ? static_cast<unsigned>(number_at(field)) : 0, first_has_ended};
 }
 
 std::size_t peak_resident() noexcept {

@@ -4,8 +4,11 @@
 //   under a finite limit, one thread:   at 16 MiB of heap, or when a growth event sees RSS at a quarter of the limit
 //   without one, with threads:          at 16 MiB of heap
 //   without one, one thread:            never
+// It ends where one thread has been alone with it for a while and all is well; monitor_ended() says when it comes back.
 
 #include "pressure/account.hpp"
+
+#include <algorithm>
 
 #include "options/options.hpp"
 #include "platform/os.hpp"
@@ -25,6 +28,8 @@ constinit std::atomic<std::size_t> handed_out{0};
 constinit std::atomic<std::size_t> grown{0};  // never less: what RSS is looked at by
 constinit std::atomic<std::size_t> next_look{0};
 constinit std::atomic<std::size_t> peak_at_load{0};
+constexpr std::size_t kHeapAlone = 16 * kMiB;
+constinit std::atomic<std::size_t> heap_alone{kHeapAlone};  // of one thread, from which on it is due
 constinit std::atomic<int> threads{0};
 constinit std::atomic<bool> raised{false};
 constinit std::atomic<std::uint64_t> limit{0};
@@ -57,7 +62,7 @@ bool is_due(std::size_t heap) noexcept {
   std::uint64_t const known = limit.load(std::memory_order_relaxed);
   bool const threaded = has_threads();
   if (known == 0) return threaded && heap >= 16 * kMiB;
-  if (heap >= (threaded ? kMiB / 2 : 16 * kMiB)) return true;
+  if (heap >= (threaded ? kMiB / 2 : heap_alone.load(std::memory_order_relaxed))) return true;
   std::size_t const total = grown.load(std::memory_order_relaxed);
   if (threaded || total < next_look.load(std::memory_order_relaxed)) return false;
   next_look.store(total + kBetweenLooks, std::memory_order_relaxed);
@@ -131,6 +136,15 @@ Woken sleep(int timeout_ms) noexcept {
 
 bool monitor_runs() noexcept { return running.load(std::memory_order_relaxed); }
 void monitor_started() noexcept { running.store(true, std::memory_order_relaxed); }
+void monitor_ended(std::size_t bytes) noexcept {
+  running.store(false, std::memory_order_relaxed);
+  tripwire.store(SIZE_MAX, std::memory_order_relaxed);
+  // The C library's flag counted the monitor, and stays as it was.
+  single_threaded.store(nullptr, std::memory_order_relaxed);
+  heap_alone.store(std::max(kHeapAlone, handed_out.load(std::memory_order_relaxed) + bytes), std::memory_order_relaxed);
+  peak_at_load.store(os::peak_resident() + bytes, std::memory_order_relaxed);
+  raised.store(false, std::memory_order_release);
+}
 void leave_to_monitor() noexcept { wake_monitor(kWork); }
 void wake_monitor_to_look() noexcept { wake_monitor(kTripped); }
 
@@ -148,6 +162,7 @@ void forked() noexcept {
   // The C library's flag stays as it was in a parent with threads: it says nothing here.
   if (const char* const flag = single_threaded.load(std::memory_order_relaxed); flag != nullptr && *flag == 0)
     single_threaded.store(nullptr, std::memory_order_relaxed);
+  heap_alone.store(kHeapAlone, std::memory_order_relaxed);
   raised.store(false, std::memory_order_relaxed);
   start_due.store(options::number(options::Opt::monitor) == 1, std::memory_order_relaxed);
   tripwire.store(SIZE_MAX, std::memory_order_relaxed);
