@@ -169,7 +169,7 @@ class Temper {
   std::uint64_t changes_ns_ = 0, others_ns_ = 0, said_ns_ = 0, repeat_ns_ = 60 * kSecond, left_out_ = 0;
 };
 
-/// What giving back costs at most: a twentieth of one core, over a minute.
+/// What giving back costs at most: a twentieth of one core, over a minute. What holders do is their own.
 class Effort {
  public:
   bool is_spent(std::uint64_t now_ns) noexcept {
@@ -318,12 +318,12 @@ class Watcher {
   }
 
   void relieve(Level was, Reading const& reading, std::uint64_t now) noexcept {
-    if (options::number(Opt::trim) == 0 || effort_.is_spent(now)) return;
+    if (options::number(Opt::trim) == 0) return;
     // Where others hold nearly all of what is used, nothing of ours would help.
     if (reading.resident < reading.usage / 4 && simulated.load(std::memory_order_relaxed) < 0) return;
     relieved_at_ = reading.usage;
     std::uint64_t const began = os::monotonic_ns();
-    std::size_t given = give_back();
+    std::size_t given = give_back_within_effort();
     std::uint64_t const wanted = wanted_at(reading);
     if (given < wanted && anyone_is_registered()) {
       next_epoch();
@@ -332,10 +332,9 @@ class Watcher {
       for (int pass = LIBMEMPOOL_BENIGN; pass <= last && given + asked < wanted; ++pass)
         asked += ask_holders(wanted - given - asked, pass, static_cast<int>(level_), kPatience);
       // What holders free goes to thread caches and slabs first.
-      if (asked != 0) given += std::max(give_back(), asked);
+      if (asked != 0) given += std::max(give_back_within_effort(), asked);
     }
     std::uint64_t const took = os::monotonic_ns() - began;
-    effort_.add(took);
     last_given_ = given;
     if (!speaks(reading)) return;
     if (given >= kWorthALine) {
@@ -343,10 +342,18 @@ class Watcher {
       event.given_back = given;
       event.took_ms = took / 1000000;
       if (temper_.allows_other(now)) say_event(event);
-    } else if (level_ >= Level::critical && !said_exhausted_) {
+    } else if (level_ >= Level::critical && !said_exhausted_ && ask_usage(nullptr, 0).sum < kWorthALine) {
       said_exhausted_ = true;
       if (temper_.allows_other(now)) say_event(event_of(Event::Kind::exhausted, was, reading));
     }
+  }
+
+  std::size_t give_back_within_effort() noexcept {
+    std::uint64_t const began = os::monotonic_ns();
+    if (effort_.is_spent(began)) return 0;
+    std::size_t const given = give_back();
+    effort_.add(os::monotonic_ns() - began);
+    return given;
   }
 
   /// Bytes from here to where the level would be left.
