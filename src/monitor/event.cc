@@ -23,7 +23,10 @@ void say_heap(LongLine& line, Event const& event) noexcept {
 void say_growth(LongLine& line, Event const& event) noexcept {
   if (event.growth == 0) return;
   line.text("; growing ").size(event.growth).text("/s");
-  if (event.seconds_left != pressure::kNever) line.text(", the limit is reached in ").dec(event.seconds_left).text("s");
+  if (event.seconds_left == pressure::kNever) return;
+  line.text(", the limit is reached in ");
+  if (event.seconds_left == 0) line.text("less than ");
+  line.dec(std::max<std::uint64_t>(event.seconds_left, 1)).text("s");
 }
 
 void say_who(LongLine& line, Event const& event) noexcept {
@@ -40,6 +43,9 @@ void say_noise(LongLine& line, Event const& event) noexcept {
   if (event.some_permille != 0) {
     line.text("; stalled ").dec(event.some_permille / 10).text(".").dec(event.some_permille % 10).text("% of the time");
   }
+  // Where it was not usage alone that reached a threshold.
+  if (event.kind == Event::Kind::entered && event.cause != "look" && event.cause != "tripwire")
+    line.text("; said for the ").text(event.cause);
   if (event.suppressed != 0) line.text("; ").dec(event.suppressed).text(" lines left out");
 }
 

@@ -279,7 +279,7 @@ class Watcher {
   /// What raises the level although usage does not, and why.
   Level other_signals(Reading const& reading) noexcept {
     cause_ = was_tripped_ ? "tripwire" : "look";
-    Level at_least = stalls_.look();
+    Level at_least = stalls_.are_of(reading) ? stalls_.look() : Level::normal;
     // Of a machine whose other programs thrash each of them would warn else.
     if (reading.usage < reading.limit / 2) at_least = Level::normal;
     if (at_least != Level::normal) cause_ = "stalls";
@@ -378,9 +378,11 @@ class Watcher {
     event.seconds_left = forecast_.seconds_left(reading.limit);
     ask_usage(event.largest, Event::kNamed);
     pools::largest_classes(event.classes, Event::kClasses);
-    stalls_.read_shares();
-    event.some_permille = stalls_.some_permille();
-    event.full_permille = stalls_.full_permille();
+    if (stalls_.are_of(reading)) {
+      stalls_.read_shares();
+      event.some_permille = stalls_.some_permille();
+      event.full_permille = stalls_.full_permille();
+    }
     return event;
   }
 

@@ -4,13 +4,13 @@
 #include <fcntl.h>
 
 #include "platform/os.hpp"
-#include "pressure/limit.hpp"
 
 namespace mempool::monitor {
 namespace {
 
 /// 150 ms of stalls in 2 s: windows of whole multiples of 2 s need no privilege (Linux 6.4).
 constexpr std::string_view kTrigger = "some 150000 2000000";
+constexpr const char* kOfMachine = "/proc/pressure/memory";
 constexpr unsigned kStandstill = 100;  // thousandths
 
 constinit char watch[512] = {};  // "": nobody said
@@ -72,11 +72,12 @@ void Stalls::open() noexcept {
   if (std::strcmp(watch, "/dev/null") == 0) return;
   char own[640];
   const char* path = watch;
-  if (watch[0] == 0) path = pressure::own_pressure_file(own, sizeof own) ? own : "/proc/pressure/memory";
+  if (watch[0] == 0) path = pressure::own_pressure_file(own, sizeof own) ? own : kOfMachine;
   if (path[0] != '/') return;
   descriptor_ = os::open_file(path, O_RDWR | O_NONBLOCK);
-  if (descriptor_ < 0 && path == own) descriptor_ = os::open_file("/proc/pressure/memory", O_RDWR | O_NONBLOCK);
+  if (descriptor_ < 0 && path == own) descriptor_ = os::open_file(path = kOfMachine, O_RDWR | O_NONBLOCK);
   if (descriptor_ < 0) return;
+  are_of_machine_ = path == kOfMachine;
   std::string_view const wanted = trigger_bytes != 0 ? std::string_view{trigger, trigger_bytes} : kTrigger;
   if (os::is_kernel_file(descriptor_) && os::write_all(descriptor_, wanted)) return;
   close();

@@ -4,6 +4,7 @@
 // Source: the kernel's Documentation/accounting/psi.rst; systemd.io/MEMORY_PRESSURE.
 #pragma once
 
+#include "pressure/limit.hpp"
 #include "pressure/policy.hpp"
 
 namespace mempool::monitor {
@@ -17,6 +18,8 @@ class Stalls {
   /// Opens the file and sets the trigger; nothing where there is none, or the manager says /dev/null.
   void open() noexcept;
   void close() noexcept;
+  /// Whether they say anything of this limit: the whole machine's stalls are those of others too.
+  bool are_of(pressure::Reading const& reading) const noexcept { return !are_of_machine_ || reading.is_physical; }
   /// What has happened since the last look: warning where the trigger fired, critical where all of the group's tasks
   /// stood still for a tenth of the last ten seconds.
   pressure::Level look() noexcept;
@@ -28,6 +31,7 @@ class Stalls {
 
  private:
   int descriptor_ = -1;
+  bool are_of_machine_ = false;
   unsigned some_ = 0, full_ = 0;
 };
 

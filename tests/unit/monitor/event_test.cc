@@ -50,10 +50,12 @@ TEST(Event, a_line_tells_growth_a_forecast_holders_classes_stalls_and_what_was_l
   event.largest[1] = {"sessions", 3 * kMiB};
   event.classes[0] = {256, 190 * kMiB};
   event.some_permille = 123;
+  event.cause = "forecast";
   event.suppressed = 4;
   std::string const line = text(event);
   EXPECT_TRUE(line.ends_with("; growing 41.0MiB/s, the limit is reached in 42s; held by orders 120.0MiB, sessions 3.0MiB; most in "
-                             "blocks of 256B: 190.0MiB; stalled 12.3% of the time; 4 lines left out"))
+                             "blocks of 256B: 190.0MiB; stalled 12.3% of the time; said for the forecast; 4 "
+                             "lines left out"))
       << line;
 }
 
