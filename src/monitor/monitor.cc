@@ -299,6 +299,7 @@ class Watcher {
 
   void on_change(Level was, Reading const& reading, std::uint64_t now) noexcept {
     transitions_++;
+    if (level_ < was && given_ >= kWorthALine && speaks(reading)) say_what_was_given_back(was, reading, now);
     if (level_ > was)
       (level_ == Level::warning ? figures.warnings : figures.criticals).fetch_add(1, std::memory_order_relaxed);
     // Said before anything is given back: the line must be out should that take too long.
@@ -336,16 +337,25 @@ class Watcher {
     }
     std::uint64_t const took = os::monotonic_ns() - began;
     last_given_ = given;
+    given_ += given;
+    took_ns_ += took;
     if (!speaks(reading)) return;
     if (given >= kWorthALine) {
-      Event event = event_of(Event::Kind::gave_back, was, reading);
-      event.given_back = given;
-      event.took_ms = took / 1000000;
-      if (temper_.allows_other(now)) say_event(event);
+      if (level_ > was || now - gave_back_said_ns_ >= 60 * kSecond) say_what_was_given_back(was, reading, now);
     } else if (level_ >= Level::critical && !said_exhausted_ && ask_usage(nullptr, 0).sum < kWorthALine) {
       said_exhausted_ = true;
       if (temper_.allows_other(now)) say_event(event_of(Event::Kind::exhausted, was, reading));
     }
+  }
+
+  /// At a new level, and once a minute: a cache that lives at its limit gives back all the time.
+  void say_what_was_given_back(Level was, Reading const& reading, std::uint64_t now) noexcept {
+    Event event = event_of(Event::Kind::gave_back, was, reading);
+    event.given_back = given_;
+    event.took_ms = took_ns_ / 1000000;
+    given_ = took_ns_ = 0;
+    gave_back_said_ns_ = now;
+    if (temper_.allows_other(now)) say_event(event);
   }
 
   std::size_t give_back_within_effort() noexcept {
@@ -400,9 +410,11 @@ class Watcher {
   }
 
   /// Whether the process matters enough to be heard: of a thousand small ones under one limit each would speak else.
+  /// What a worker shares with the parent that forked it is the parent's to tell.
   static bool speaks(Reading const& reading) noexcept {
     if (simulated.load(std::memory_order_relaxed) >= 0) return true;
-    if (reading.resident >= kMatters && reading.resident >= reading.limit / 20) return true;
+    std::uint64_t const own = reading.resident - std::min<std::uint64_t>(reading.resident, pressure::inherited_resident());
+    if (own >= kMatters && own >= reading.limit / 20) return true;
     return os::is_first_of_its_namespace();
   }
 
@@ -443,7 +455,7 @@ class Watcher {
   Level level_ = Level::normal;
   std::string_view cause_ = "look";
   std::uint64_t before_ = 0, before_ns_ = 0, limit_ = 0, looks_ = 0, lines_ = 0, transitions_ = 0;
-  std::uint64_t relieved_at_ = 0, last_given_ = 0;
+  std::uint64_t relieved_at_ = 0, last_given_ = 0, given_ = 0, took_ns_ = 0, gave_back_said_ns_ = 0;
   std::int64_t patience_ = kShortestLook;
   std::uint64_t alone_since_ = os::monotonic_ns(), left_for_growth_ = 0;
   bool was_tripped_ = false, said_exhausted_ = false, is_needless_ = false;

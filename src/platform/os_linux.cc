@@ -146,6 +146,7 @@ void wake_all(const std::uint32_t* word) noexcept {
 
 int process_id() noexcept { return static_cast<int>(system_call(SYS_getpid)); }
 int thread_id() noexcept { return static_cast<int>(system_call(SYS_gettid)); }
+int parent_id() noexcept { return static_cast<int>(system_call(SYS_getppid)); }
 
 std::uint64_t monotonic_ns() noexcept {
   timespec now{};
@@ -309,7 +310,7 @@ AddressLimits address_limits() noexcept {
   return found;
 }
 
-bool is_first_of_its_namespace() noexcept { return process_id() == 1 || system_call(SYS_getppid) == 1; }
+bool is_first_of_its_namespace() noexcept { return process_id() == 1 || parent_id() == 1; }
 
 Threads threads() noexcept {
   char stat[1024] = {};

@@ -72,6 +72,8 @@ void forked() noexcept;
 /// The process that loaded us or was forked: differs from the kernel's answer in a vfork child alone.
 int known_process() noexcept;
 bool is_fork_child() noexcept;
+/// Resident bytes that a fork child began with, as long as the parent it shares them with lives; else 0.
+std::size_t inherited_resident() noexcept;
 /// True in a fork child's first second: most of them exec, and are none of our business.
 bool is_too_young() noexcept;
 
