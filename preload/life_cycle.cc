@@ -31,6 +31,7 @@ void say_start_line() {
 }
 
 [[gnu::destructor]] void at_exit() {
+  mempool::monitor::say_farewell();
   if (!mempool::routing::prints_summary()) return;
   mempool::Line line;
   line.text("libmempool: ");

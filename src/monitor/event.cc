@@ -86,7 +86,7 @@ class Object {
   bool is_first_ = true;
 };
 
-constexpr std::string_view kKinds[] = {"entered", "left", "stays", "gave_back", "exhausted", "oversized", "new_limit"};
+constexpr std::string_view kKinds[] = {"entered", "left", "stays", "gave_back", "exhausted", "oversized", "new_limit", "ended"};
 
 }  // namespace
 
@@ -110,6 +110,11 @@ void format_text(LongLine& line, Event const& event) noexcept {
     case Event::Kind::new_limit:
       line.text("the limit changed from ").size(event.bytes).text(" to ").size(event.bound.limit);
       line.text(" (").text(event.bound.source).text(")");
+      return;
+    case Event::Kind::ended:
+      line.text("ended, with a peak of ").size(event.bytes).text(" (limit ").size(event.bound.limit).text(", ");
+      line.text(event.bound.source).text("), ").dec(event.warnings).text(event.warnings == 1 ? " warning" : " warnings");
+      line.text(" and ").dec(event.criticals).text(" critical; gave back ").size(event.given_back).text(" in all");
       return;
     case Event::Kind::left:
       if (event.level == Level::normal)
@@ -151,6 +156,10 @@ void format_json(LongLine& line, Event const& event, int pid, std::uint64_t time
     object.number("given_back", event.given_back).number("took_ms", event.took_ms);
   if (event.kind == Event::Kind::oversized) object.number("request", event.bytes);
   if (event.kind == Event::Kind::new_limit) object.number("limit_before", event.bytes);
+  if (event.kind == Event::Kind::ended) {
+    object.number("peak_resident", event.bytes).number("warnings", event.warnings).number("criticals", event.criticals);
+    object.number("given_back", event.given_back);
+  }
   object.number("stalled_some_permille", event.some_permille).number("stalled_full_permille", event.full_permille);
   object.number("sequence", event.sequence).number("suppressed", event.suppressed);
   line.text("}");

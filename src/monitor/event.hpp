@@ -22,6 +22,7 @@ struct Event {
     exhausted,   // nothing came of it: all is in use
     oversized,   // a request that does not fit
     new_limit,   // the limit changed while the program ran
+    ended,       // the program ends, and was short of memory
   };
   static constexpr unsigned kNamed = 3, kClasses = 2;
 
@@ -34,7 +35,8 @@ struct Event {
   Held largest[kNamed] = {};  // holders; no name: none
   pools::InClass classes[kClasses] = {};  // size classes that hold most
   std::uint64_t given_back = 0, took_ms = 0;
-  std::uint64_t bytes = 0;            // oversized: of the request; new_limit: the limit before
+  std::uint64_t bytes = 0;  // oversized: of the request; new_limit: the limit before; ended: peak resident
+  std::uint64_t warnings = 0, criticals = 0;  // ended: how often the levels were entered
   unsigned some_permille = 0, full_permille = 0;  // stalls over the last ten seconds
   std::uint64_t sequence = 0, suppressed = 0;
 };

@@ -38,6 +38,7 @@ constexpr std::int64_t kSecondLook = 100;     // ms
 constexpr std::int64_t kShortestLook = 20;   // ms
 constexpr std::int64_t kAfterTripwire = 20;  // ms: the bytes were handed out, now they are being touched
 constexpr int kReuse = 10;  // ms for which a freed mapping may find a new use before it is given back
+constexpr int kFarewell = 100;  // ms that an exit waits at most
 constexpr int kPatience = 500;  // ms for which holders may take their time before the next look
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 constexpr std::size_t kWorthALine = kMiB;
@@ -48,6 +49,9 @@ constexpr std::uint64_t kEarlyWarning = 60;  // s that a forecast must leave to 
 
 constinit std::atomic<int> running_in{0};  // the process whose monitor runs, or started to
 constinit std::atomic<int> simulated{-1};
+constinit std::atomic<bool> was_critical{false};  // in this process, as far as it spoke
+enum Farewell : std::uint32_t { kNone, kAsked, kSaid };
+constinit std::atomic<std::uint32_t> farewell{kNone};
 constinit Lock reading_lock;   // read_limits() has one reader at a time
 constinit Lock snapshot_lock;
 constinit libmempool_snapshot last_snapshot = {};
@@ -215,6 +219,7 @@ class Watcher {
     // One look tells no rate: the second one follows soon.
     std::int64_t pause = looks_++ < 2 ? kSecondLook : options::number(Opt::interval);
     if (reading.limit != pressure::kNoLimit) pause = judge(reading, now, rate, pause);
+    if (farewell.load(std::memory_order_acquire) == kAsked) say_the_end(reading);
     publish(reading);
     decay_.step(now);
     // A program may end its first thread and go on in others; the last one to end ends the process, and that is this
@@ -303,6 +308,7 @@ class Watcher {
     if (level_ > was)
       (level_ == Level::warning ? figures.warnings : figures.criticals).fetch_add(1, std::memory_order_relaxed);
     // Said before anything is given back: the line must be out should that take too long.
+    if (speaks(reading) && level_ >= Level::critical) was_critical.store(true, std::memory_order_relaxed);
     if (speaks(reading) && temper_.allows_change(now))
       say_event(event_of(level_ > was ? Event::Kind::entered : Event::Kind::left, was, reading));
     publish(reading);
@@ -403,6 +409,17 @@ class Watcher {
     say_event(event);
   }
 
+  void say_the_end(Reading const& reading) noexcept {
+    Event event = event_of(Event::Kind::ended, level_, reading);
+    event.bytes = figures.peak_resident.load(std::memory_order_relaxed);
+    event.warnings = figures.warnings.load(std::memory_order_relaxed);
+    event.criticals = figures.criticals.load(std::memory_order_relaxed);
+    event.given_back = figures.discarded_bytes.load(std::memory_order_relaxed);
+    say_event(event);
+    farewell.store(kSaid, std::memory_order_release);
+    os::wake_all(reinterpret_cast<const std::uint32_t*>(&farewell));
+  }
+
   void say_event(Event event) noexcept {
     event.sequence = ++lines_;
     event.suppressed = temper_.take_left_out();
@@ -476,7 +493,8 @@ void* run(void*) {
     watcher.settle();
     return nullptr;
   }
-  // What follows is the program's exit, with its handlers: not without signals.
+  // What follows is the program's exit, with its handlers: not without signals, and not waiting for this thread.
+  running_in.store(0, std::memory_order_relaxed);
   sigset_t const none{};
   pthread_sigmask(SIG_SETMASK, &none, nullptr);
   return nullptr;
@@ -495,6 +513,8 @@ void start() noexcept {
     forget_parents_sink();
     reading_lock.forget_owner();
     snapshot_lock.forget_owner();
+    was_critical.store(false, std::memory_order_relaxed);
+    farewell.store(kNone, std::memory_order_relaxed);
   }
   if (anyone_is_registered()) start_caller();
   start_helper(run, kStackBytes);  // where no thread can be had, there is no monitor
@@ -543,6 +563,16 @@ void start_for_registration() noexcept {
   if (pressure::starter.load(std::memory_order_acquire) == nullptr) return;
   start_caller();
   start();
+}
+
+void say_farewell() noexcept {
+  if (running_in.load(std::memory_order_relaxed) != os::process_id() || !was_critical.load(std::memory_order_relaxed)) return;
+  farewell.store(kAsked, std::memory_order_release);
+  look_soon();
+  std::uint64_t const end = os::monotonic_ns() + kFarewell * 1000000u;
+  for (std::uint64_t now = os::monotonic_ns(); now < end && farewell.load(std::memory_order_acquire) == kAsked;
+       now = os::monotonic_ns())
+    os::wait(reinterpret_cast<const std::uint32_t*>(&farewell), kAsked, static_cast<int>((end - now + 999999) / 1000000));
 }
 
 void look_soon() noexcept { pressure::wake_monitor_to_look(); }

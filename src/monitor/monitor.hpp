@@ -21,6 +21,9 @@ libmempool_snapshot snapshot() noexcept;
 /// Somebody registered: the monitor starts, where it may. In a thread of the program's, no lock held.
 void start_for_registration() noexcept;
 
+/// At exit: where the process was short of memory the monitor says how it went. Waits for that, 100 ms at most.
+void say_farewell() noexcept;
+
 /// The next look comes at once.
 void look_soon() noexcept;
 

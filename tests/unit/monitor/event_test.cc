@@ -68,6 +68,11 @@ TEST(Event, what_comes_of_it_is_a_line_of_its_own) {
   event.kind = Event::Kind::oversized;
   event.bytes = 70 * kMiB;
   EXPECT_EQ(text(event), "a request of 70.0MiB exceeds the headroom of 51.0MiB (limit 256.0MiB, cgroup /x)");
+  event.kind = Event::Kind::ended;
+  event.warnings = 1;
+  event.criticals = 2;
+  EXPECT_EQ(text(event), "ended, with a peak of 70.0MiB (limit 256.0MiB, cgroup /x), 1 warning and 2 critical; gave back 12.0MiB in "
+                         "all");
   event.kind = Event::Kind::new_limit;
   event.bytes = 512 * kMiB;
   EXPECT_EQ(text(event), "the limit changed from 512.0MiB to 256.0MiB (cgroup /x)");
