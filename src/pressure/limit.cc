@@ -256,9 +256,25 @@ namespace {
 constinit Text groups, mounts;
 constinit std::atomic<std::int64_t> own_limit{-1};  // -1: the option's
 
+/// The list of mounts is long in some containers: read once a minute, and where the process moved to another group.
+void read_mounts(const char* root) noexcept {
+  constexpr std::uint64_t kMinute = 60'000'000'000;  // ns
+  static constinit std::uint64_t read_ns = 0;
+  static constinit char group[256] = {};
+  std::string_view const begin = first(groups.view(), std::min(groups.view().size(), sizeof group - 1));
+  std::uint64_t const now = os::monotonic_ns();
+  if (root[0] == 0 && read_ns != 0 && now - read_ns < kMinute && begin == group) return;
+  read_ns = now;
+  std::memcpy(group, begin.data(), begin.size());
+  group[begin.size()] = 0;
+  mounts.read(Path{}.add(root).add("/proc/thread-self/mountinfo").c_str());
+}
+
 }  // namespace
 
 bool own_pressure_file(char* path, std::size_t capacity, const char* root) noexcept {
+  // Where memory is counted in version 1, the group of version 2 is of other processes.
+  if (!parse_group(groups.view(), false).empty()) return false;
   Mount const mount = parse_mount(mounts.view(), true);
   std::string_view const group = parse_group(groups.view(), true);
   char folder[512];
@@ -287,7 +303,7 @@ Reading read_limits(const char* root) noexcept {
   best.resident = own_pages.bytes;
   best.anonymous = own_pages.anonymous;
   groups.read(Path{}.add(root).add("/proc/thread-self/cgroup").c_str());
-  mounts.read(Path{}.add(root).add("/proc/thread-self/mountinfo").c_str());
+  read_mounts(root);
   for (Files const& files : kVersions) read_hierarchy(files, groups.view(), mounts.view(), root, text, best);
   os::AddressLimits const addresses = os::address_limits();
   if (addresses.mapped != SIZE_MAX) keep_the_nearer(best, addresses.mapped, own_pages.mapped, "RLIMIT_AS", "");

@@ -55,7 +55,7 @@ Mount parse_mount(std::string_view proc_self_mountinfo, bool version2) noexcept;
 /// of sight; a group outside of it ("/../..") is taken for the root itself.
 bool group_folder(Mount const& mount, std::string_view group, char* folder, std::size_t capacity) noexcept;
 
-/// The PSI file of this process's own group of cgroup v2; false where there is none. After read_limits().
+/// The PSI file of this process's own group of cgroup v2; false where there is none, or memory is not its business. After read_limits().
 bool own_pressure_file(char* path, std::size_t capacity, const char* root = "") noexcept;
 
 /// What MEMPOOL_LIMIT says, from now on; 0: nothing.

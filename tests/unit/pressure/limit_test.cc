@@ -88,6 +88,17 @@ TEST_F(Tree, without_any_group_physical_memory_is_the_limit_and_not_a_finite_one
   EXPECT_FALSE(reading.is_finite());
 }
 
+TEST_F(Tree, stalls_are_read_from_the_group_that_counts_memory) {
+  char path[512];
+  mount("0::/pod/app\n", kV2Mount);
+  read();
+  ASSERT_TRUE(own_pressure_file(path, sizeof path, root.c_str()));
+  EXPECT_EQ(path, root.string() + "/sys/fs/cgroup/pod/app/memory.pressure");
+  mount("4:memory:/app\n0::/pod\n", kV2Mount);
+  read();
+  EXPECT_FALSE(own_pressure_file(path, sizeof path, root.c_str()));
+}
+
 TEST_F(Tree, the_limit_of_the_own_group_is_found) {
   mount("0::/pod/app\n", kV2Mount);
   v2_level("/sys/fs/cgroup/pod/app", std::to_string(2 * kUsed), kUsed);
