@@ -258,7 +258,8 @@ class Watcher {
     cause_ = was_tripped_ ? "tripwire" : "look";
     Level at_least = stalls_.look();
     // Of a machine whose other programs thrash each of them would warn else.
-    if (reading.usage < reading.limit / 2) at_least = Level::normal;
+    bool const are_ours = reading.is_physical || !stalls_.are_of_the_machine();
+    if (reading.usage < (are_ours ? reading.limit / 2 : reading.limit / 4 * 3)) at_least = Level::normal;
     if (at_least != Level::normal) cause_ = "stalls";
     pressure::Bound const& throttle = reading.throttle;
     if (at_least == Level::normal && throttle.limit != pressure::kNoLimit &&
@@ -367,11 +368,14 @@ class Watcher {
     say(event);
   }
 
-  /// Whether the process matters enough to be heard: of a thousand small ones under one limit each would speak else.
+  /// Whether the process matters enough to be heard: of a thousand small ones under one limit each would speak else. Of
+  /// what a worker shares with the process that forked it that one speaks.
   static bool speaks(Reading const& reading) noexcept {
     if (simulated.load(std::memory_order_relaxed) >= 0) return true;
-    if (reading.resident >= kMatters && reading.resident >= reading.limit / 20) return true;
-    return os::is_first_of_its_namespace();
+    std::uint64_t const shared = pressure::shared_with_parent();
+    std::uint64_t const own = reading.resident > shared ? reading.resident - shared : 0;
+    if (own >= kMatters && own >= reading.limit / 20) return true;
+    return shared == 0 && os::is_first_of_its_namespace();
   }
 
   void publish(Reading const& reading) noexcept {

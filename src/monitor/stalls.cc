@@ -12,6 +12,7 @@ namespace {
 /// 150 ms of stalls in 2 s: windows of whole multiples of 2 s need no privilege (Linux 6.4).
 constexpr std::string_view kTrigger = "some 150000 2000000";
 constexpr unsigned kStandstill = 100;  // thousandths
+constexpr const char* kOfTheMachine = "/proc/pressure/memory";
 
 constinit char watch[512] = {};  // "": nobody said
 constinit char trigger[256] = {};
@@ -72,10 +73,11 @@ void Stalls::open() noexcept {
   if (std::strcmp(watch, "/dev/null") == 0) return;
   char own[640];
   const char* path = watch;
-  if (watch[0] == 0) path = pressure::own_pressure_file(own, sizeof own) ? own : "/proc/pressure/memory";
+  if (watch[0] == 0) path = pressure::own_pressure_file(own, sizeof own) ? own : kOfTheMachine;
   if (path[0] != '/') return;
   descriptor_ = os::open_file(path, O_RDWR | O_NONBLOCK);
-  if (descriptor_ < 0 && path == own) descriptor_ = os::open_file("/proc/pressure/memory", O_RDWR | O_NONBLOCK);
+  if (descriptor_ < 0 && path == own) descriptor_ = os::open_file(path = kOfTheMachine, O_RDWR | O_NONBLOCK);
+  are_of_the_machine_ = path == kOfTheMachine;
   if (descriptor_ < 0) return;
   std::string_view const wanted = trigger_bytes != 0 ? std::string_view{trigger, trigger_bytes} : kTrigger;
   if (os::is_kernel_file(descriptor_) && os::write_all(descriptor_, wanted)) return;

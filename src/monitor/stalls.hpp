@@ -24,10 +24,13 @@ class Stalls {
   unsigned some_permille() const noexcept { return some_; }
   unsigned full_permille() const noexcept { return full_; }
   void read_shares() noexcept;
+  /// True where they are of all that runs here: the group has no file of its own, and the manager named none.
+  bool are_of_the_machine() const noexcept { return are_of_the_machine_; }
 
  private:
   int descriptor_ = -1;
   unsigned some_ = 0, full_ = 0;
+  bool are_of_the_machine_ = false;
 };
 
 }  // namespace mempool::monitor

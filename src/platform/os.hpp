@@ -50,6 +50,7 @@ void wake_one(const std::uint32_t* word) noexcept;
 void wake_all(const std::uint32_t* word) noexcept;
 /// The kernel's ids, asked anew each time: libc's answer is stale in a vfork child.
 int process_id() noexcept;
+int parent_process_id() noexcept;
 int thread_id() noexcept;
 std::uint64_t monotonic_ns() noexcept;
 

@@ -145,6 +145,7 @@ void wake_all(const std::uint32_t* word) noexcept {
 }
 
 int process_id() noexcept { return static_cast<int>(system_call(SYS_getpid)); }
+int parent_process_id() noexcept { return static_cast<int>(system_call(SYS_getppid)); }
 int thread_id() noexcept { return static_cast<int>(system_call(SYS_gettid)); }
 
 std::uint64_t monotonic_ns() noexcept {
@@ -309,7 +310,7 @@ AddressLimits address_limits() noexcept {
   return found;
 }
 
-bool is_first_of_its_namespace() noexcept { return process_id() == 1 || system_call(SYS_getppid) == 1; }
+bool is_first_of_its_namespace() noexcept { return process_id() == 1 || parent_process_id() == 1; }
 
 bool is_last_thread() noexcept {
   char stat[1024] = {};

@@ -30,6 +30,8 @@ constinit std::atomic<bool> raised{false};
 constinit std::atomic<std::uint64_t> limit{0};
 constinit std::atomic<int> process{0};
 constinit std::atomic<std::uint64_t> forked_at{0};
+constinit std::atomic<int> forked_by{0};
+constinit std::atomic<std::size_t> resident_at_fork{0};
 constinit std::atomic<std::size_t> tripwire{SIZE_MAX};
 // The monitor's futex word, of these bits.
 constexpr std::uint32_t kTripped = 1, kWork = 2;
@@ -144,6 +146,8 @@ void learn_limit(std::uint64_t bytes) noexcept {
 void forked() noexcept {
   process.store(os::process_id(), std::memory_order_relaxed);
   forked_at.store(os::monotonic_ns(), std::memory_order_relaxed);
+  forked_by.store(os::parent_process_id(), std::memory_order_relaxed);
+  resident_at_fork.store(os::peak_resident(), std::memory_order_relaxed);  // a child's peak begins with what it has
   threads.store(1, std::memory_order_relaxed);
   // The C library's flag stays as it was in a parent with threads: it says nothing here.
   if (const char* const flag = single_threaded.load(std::memory_order_relaxed); flag != nullptr && *flag == 0)
@@ -161,6 +165,10 @@ void forked() noexcept {
 
 int known_process() noexcept { return process.load(std::memory_order_relaxed); }
 bool is_fork_child() noexcept { return forked_at.load(std::memory_order_relaxed) != 0; }
+std::size_t shared_with_parent() noexcept {
+  if (!is_fork_child() || os::parent_process_id() != forked_by.load(std::memory_order_relaxed)) return 0;
+  return resident_at_fork.load(std::memory_order_relaxed);
+}
 bool is_too_young() noexcept {
   return is_fork_child() && os::monotonic_ns() - forked_at.load(std::memory_order_relaxed) < kYouth;
 }

@@ -69,6 +69,8 @@ void forked() noexcept;
 /// The process that loaded us or was forked: differs from the kernel's answer in a vfork child alone.
 int known_process() noexcept;
 bool is_fork_child() noexcept;
+/// Resident bytes that a fork child began with, as long as its parent lives, which has them too; else 0.
+std::size_t shared_with_parent() noexcept;
 /// True in a fork child's first second: most of them exec, and are none of our business.
 bool is_too_young() noexcept;
 
