@@ -5,6 +5,7 @@
  *        loads read|map FILE SECONDS   reads the file again and again, by read(2) or through a mapping, 40 MiB of its
  *                                      own in hand
  *        loads sawtooth MIB MIB SECONDS   goes from the one to the other and back, once in two seconds
+ *        loads hold MIB SECONDS [RATE]    takes so much in blocks of 64 B to 1 KiB, and then replaces RATE of them a second
  *        loads prefork WORKERS MIB EACH_MIB   takes MIB, forks so many and lets each take EACH_MIB in ten seconds
  *
  * Reading is no pressure: where the monitor runs, `read` and `map` end with 1 if it saw a change of level meanwhile, or
@@ -183,6 +184,22 @@ static int sawtooth(size_t low_mib, size_t high_mib, double seconds) {
   return 0;
 }
 
+static int hold(size_t mib, double seconds, size_t rate) {
+  uint64_t state = 1;
+  size_t const count = mib * kMiB / 544;
+  char** const blocks = malloc(count * sizeof *blocks);
+  for (size_t i = 0; i < count; ++i) blocks[i] = take(64 + next(&state) % 961);
+  puts("ready");
+  fflush(stdout);
+  for (double const end = seconds_now() + seconds; seconds_now() < end; usleep(10000))
+    for (size_t i = 0; i < rate / 100; ++i) {
+      char** const one = &blocks[next(&state) % count];
+      free(*one);
+      *one = take(64 + next(&state) % 961);
+    }
+  return 0;
+}
+
 static int prefork(int workers, size_t mib, size_t each_mib) {
   for (size_t held = 0; held < mib * kMiB; held += 4096) take(4096);
   for (int i = 0; i < workers; ++i)
@@ -206,6 +223,7 @@ int main(int count, char** words) {
   if (count == 3 && strcmp(name, "ramp") == 0) ramp(numbers[0]);
   if (count == 4 && (strcmp(name, "read") == 0 || strcmp(name, "map") == 0))
     return read_again_and_again(words[2], name[0] == 'm', (double)numbers[1]);
+  if (count >= 4 && strcmp(name, "hold") == 0) return hold(numbers[0], (double)numbers[1], numbers[2]);
   if (count == 5 && strcmp(name, "sawtooth") == 0) return sawtooth(numbers[0], numbers[1], (double)numbers[2]);
   if (count == 5 && strcmp(name, "prefork") == 0) return prefork((int)numbers[0], numbers[1], numbers[2]);
   if (count == 4 && strcmp(name, "survive") == 0) {
