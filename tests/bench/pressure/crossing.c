@@ -77,11 +77,11 @@ int main(int count, char** words) {
   int const usage_file = open_in(words[1], "memory.current", "memory.usage_in_bytes");
   uint64_t const limit = number_in(open_in(words[1], "memory.max", "memory.limit_in_bytes"));
   double const rate = strtod(words[2], NULL) * (1 << 20);
-  uint64_t const used = number_in(usage_file);
-  take(limit / 100 * 75 > used ? limit / 100 * 75 - used : 0);
+  int const stat_file = open_in(words[1], "memory.stat", "memory.stat");
+  while (number_in(usage_file) - cached_in(stat_file) < limit / 100 * 75) take(256 << 10);
   sleep(1);
 
-  uint64_t const cached = cached_in(open_in(words[1], "memory.stat", "memory.stat"));
+  uint64_t const cached = cached_in(stat_file);
   uint64_t crossed[kMarks] = {0};
   uint64_t const start = now_ns();
   int at = 0;
