@@ -36,7 +36,11 @@ using pressure::Reading;
 
 constexpr std::int64_t kSecondLook = 100;     // ms
 constexpr std::int64_t kShortestLook = 20;   // ms
-constexpr std::int64_t kAfterTripwire = 20;  // ms: the bytes were handed out, now they are being touched
+// After the tripwire: the bytes were handed out, now they are being touched. At 10 MiB/s that takes all these looks.
+constexpr std::int64_t kAfterTripwire = 1;  // ms
+constexpr unsigned kLooksAfterTripwire = 32;
+// The kernel charges a group in batches of 64 pages a core, ahead of what is touched; a slab is handed out ahead, too.
+constexpr std::size_t kAhead = std::size_t{320} << 10;
 constexpr int kReuse = 10;  // ms for which a freed mapping may find a new use before it is given back
 constexpr int kFarewell = 100;  // ms that an exit waits at most
 constexpr int kPatience = 500;  // ms for which holders may take their time before the next look
@@ -203,6 +207,7 @@ class Watcher {
 
   /// One look, and what follows from it, and the rest until the next. False: the thread is to end.
   bool turn() noexcept {
+    handed_out_ = pressure::handed_out_now();  // before usage is read: what grows from here on is not in it
     Reading const reading = read_limits();
     if (reading.resident == 0) {  // no /proc: nothing is known, and nothing said
       rest(options::number(Opt::interval));
@@ -236,11 +241,23 @@ class Watcher {
       left_for_growth_ = reading.is_finite() ? policy_.to_next_threshold(reading.usage, reading.limit) / 4 : kMatters;
       return false;
     }
-    was_tripped_ = rest(was_tripped_ ? std::min(pause, kAfterTripwire) : pause);
+    if (looks_of_trip_ != 0) pause = std::min(pause, looks_of_trip_ == 1 ? kShortestLook : kAfterTripwire);
+    if (rest(pause)) begin_trip();
+    else if (looks_of_trip_ != 0) --looks_of_trip_;
     return true;
   }
 
  private:
+  /// The tripwire fired: looks one after the other, ever fewer where it fires again and again and nothing comes of it.
+  void begin_trip() noexcept {
+    std::uint64_t const now = os::monotonic_ns();
+    bool const was_in_vain = level_ == level_at_trip_ && now - tripped_ns_ < kSecond;
+    looks_a_trip_ = was_in_vain ? std::max(looks_a_trip_ / 2, 1u) : kLooksAfterTripwire;
+    looks_of_trip_ = looks_a_trip_;
+    level_at_trip_ = level_;
+    tripped_ns_ = now;
+  }
+
   /// The level, and what it calls for; the time until the next look.
   std::int64_t judge(Reading const& reading, std::uint64_t now, std::uint64_t rate, std::int64_t pause) noexcept {
     if (limit_ != 0 && limit_ != reading.limit) say_of(Event::Kind::new_limit, reading, limit_);
@@ -249,7 +266,7 @@ class Watcher {
       say_of(Event::Kind::oversized, reading, bytes);
 
     Level const was = level_;
-    pressure::Look look{now, reading.usage, reading.limit, was_tripped_, Level::normal};
+    pressure::Look look{now, reading.usage, reading.limit, looks_of_trip_ != 0, Level::normal};
     look.at_least = other_signals(reading);
     level_ = policy_.step(look);
     if (int const asked = simulated.load(std::memory_order_relaxed); asked >= 0) {
@@ -268,7 +285,12 @@ class Watcher {
     patience_ = grows || level_ != was ? kShortestLook : std::min(patience_ * 2, options::number(Opt::interval));
     pause = policy_.awaits_second_look() ? kShortestLook : std::max(pause, patience_);
     // Pages are charged when they are touched, which may be long after they were handed out.
-    if (!was_tripped_) pressure::wake_after(policy_.to_next_threshold(reading.usage, reading.limit));
+    if (level_ > was) looks_of_trip_ = 0;
+    if (looks_of_trip_ == 0) {
+      std::uint64_t const left = policy_.to_next_threshold(reading.usage, reading.limit);
+      std::size_t const allowed = left > 2 * kAhead ? left - kAhead : left;
+      pressure::wake_at(allowed < SIZE_MAX / 2 ? handed_out_ + allowed : SIZE_MAX);
+    }
     return pause;
   }
 
@@ -283,7 +305,7 @@ class Watcher {
 
   /// What raises the level although usage does not, and why.
   Level other_signals(Reading const& reading) noexcept {
-    cause_ = was_tripped_ ? "tripwire" : "look";
+    cause_ = looks_of_trip_ != 0 ? "tripwire" : "look";
     Level at_least = stalls_.are_of(reading) ? stalls_.look() : Level::normal;
     // Of a machine whose other programs thrash each of them would warn else.
     if (reading.usage < reading.limit / 2) at_least = Level::normal;
@@ -295,6 +317,7 @@ class Watcher {
       cause_ = "throttle";
     }
     if (at_least == Level::normal && reading.usage >= reading.limit / 2 &&
+        policy_.reached_by(reading.usage, reading.limit) == Level::normal &&
         forecast_.seconds_left(reading.limit) < kEarlyWarning) {
       at_least = Level::warning;
       cause_ = "forecast";
@@ -430,9 +453,10 @@ class Watcher {
   /// What a worker shares with the parent that forked it is the parent's to tell.
   static bool speaks(Reading const& reading) noexcept {
     if (simulated.load(std::memory_order_relaxed) >= 0) return true;
-    std::uint64_t const own = reading.resident - std::min<std::uint64_t>(reading.resident, pressure::inherited_resident());
+    std::uint64_t const shared = pressure::inherited_resident();
+    std::uint64_t const own = reading.resident > shared ? reading.resident - shared : 0;
     if (own >= kMatters && own >= reading.limit / 20) return true;
-    return os::is_first_of_its_namespace();
+    return shared == 0 && os::is_first_of_its_namespace();
   }
 
   void publish(Reading const& reading) noexcept {
@@ -475,7 +499,11 @@ class Watcher {
   std::uint64_t relieved_at_ = 0, last_given_ = 0, given_ = 0, took_ns_ = 0, gave_back_said_ns_ = 0;
   std::int64_t patience_ = kShortestLook;
   std::uint64_t alone_since_ = os::monotonic_ns(), left_for_growth_ = 0;
-  bool was_tripped_ = false, said_exhausted_ = false, is_needless_ = false;
+  unsigned looks_of_trip_ = 0, looks_a_trip_ = kLooksAfterTripwire;  // what is left of them; how many they were
+  Level level_at_trip_ = Level::normal;
+  std::uint64_t tripped_ns_ = 0;
+  std::size_t handed_out_ = 0;
+  bool said_exhausted_ = false, is_needless_ = false;
 };
 
 void* run(void*) {

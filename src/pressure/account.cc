@@ -125,10 +125,8 @@ void thread_detached() noexcept {
 }
 int live_threads() noexcept { return threads.load(std::memory_order_relaxed); }
 
-void wake_after(std::size_t bytes) noexcept {
-  std::size_t const heap = handed_out.load(std::memory_order_relaxed);
-  tripwire.store(bytes < SIZE_MAX / 2 ? heap + bytes : SIZE_MAX, std::memory_order_relaxed);
-}
+std::size_t handed_out_now() noexcept { return handed_out.load(std::memory_order_relaxed); }
+void wake_at(std::size_t handed_out_then) noexcept { tripwire.store(handed_out_then, std::memory_order_relaxed); }
 
 Woken sleep(int timeout_ms) noexcept {
   if (woken.load(std::memory_order_acquire) == 0) os::wait(woken_word(), 0, timeout_ms);

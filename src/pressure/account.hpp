@@ -46,8 +46,10 @@ void learn_single_threaded(const char* flag) noexcept;
 /// The limit that was found at load; 0: none that is finite, or nobody looked.
 void learn_limit(std::uint64_t bytes) noexcept;
 
-/// The tripwire: the monitor wakes once `bytes` more than now have been handed out, net of what was freed.
-void wake_after(std::size_t bytes) noexcept;
+/// Bytes handed out by now, net of what was freed.
+std::size_t handed_out_now() noexcept;
+/// The tripwire: the monitor wakes at the first growth that finds so much handed out. SIZE_MAX: never.
+void wake_at(std::size_t handed_out) noexcept;
 /// What ended the monitor's sleep before its time.
 struct Woken {
   bool by_tripwire, by_work;
