@@ -316,7 +316,9 @@ class Watcher {
       at_least = Level::warning;
       cause_ = "throttle";
     }
-    if (at_least == Level::normal && reading.usage >= reading.limit / 2 &&
+    // Early, but not so early that every compiler that will be content with half the limit is taken for a leak.
+    if (at_least == Level::normal &&
+        reading.usage >= pressure::threshold_bytes(options::value(Opt::warning), reading.limit) / 8 * 7 &&
         policy_.reached_by(reading.usage, reading.limit) == Level::normal &&
         forecast_.seconds_left(reading.limit) < kEarlyWarning) {
       at_least = Level::warning;
