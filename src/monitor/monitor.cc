@@ -52,9 +52,16 @@ constinit Lock reading_lock;   // read_limits() has one reader at a time
 constinit Lock snapshot_lock;
 constinit libmempool_snapshot last_snapshot = {};
 
+/// Again where much was handed out or freed meanwhile, a few times: how much of that it saw is not to be told.
 Reading read_limits() noexcept {
   Guard const guard{reading_lock};
-  return guard ? pressure::read_limits() : Reading{};
+  Reading reading;
+  for (int attempts = guard ? 4 : 0; attempts != 0; --attempts) {
+    pressure::begin_look();
+    reading = pressure::read_limits();
+    if (pressure::moved_since_look() < kMiB) break;
+  }
+  return reading;
 }
 
 void note(Reading const& reading) noexcept {
@@ -63,9 +70,8 @@ void note(Reading const& reading) noexcept {
   if (reading.resident > figures.peak_resident.load(std::memory_order_relaxed))
     figures.peak_resident.store(reading.resident, std::memory_order_relaxed);
   figures.samples.fetch_add(1, std::memory_order_relaxed);
-  std::uint64_t const hard = pressure::hard_limit(reading);
-  std::uint64_t const to_hard = hard == pressure::kNoLimit ? SIZE_MAX : hard > reading.usage ? hard - reading.usage : 0;
-  pressure::note_headroom(reading.is_finite() ? reading.headroom() : SIZE_MAX, to_hard);
+  pressure::note_headroom(reading.is_finite() ? reading.headroom() : SIZE_MAX,
+                          pressure::headroom_to_hard_limit(reading));
 }
 
 std::uint64_t heap_live() noexcept { return pools::totals().live_bytes + fallback::live_bytes(); }

@@ -274,10 +274,17 @@ void set_own_limit(std::uint64_t bytes) noexcept {
   own_limit.store(static_cast<std::int64_t>(bytes < kNoLimit / 2 ? bytes : 0), std::memory_order_relaxed);
 }
 
-std::uint64_t hard_limit(Reading const& reading) noexcept {
+std::uint64_t headroom_to_hard_limit(Reading const& reading) noexcept {
   options::Value const& hard = options::value(options::Opt::hard_limit);
-  if (hard.percent != 0 && reading.limit != kNoLimit) return reading.limit / 100 * hard.percent;
-  return hard.number != 0 ? static_cast<std::uint64_t>(hard.number) : kNoLimit;
+  Bound bound;
+  if (hard.percent != 0 && reading.limit != kNoLimit) {
+    bound.limit = reading.limit / 100 * hard.percent;
+    bound.usage = reading.usage;
+  } else if (hard.number != 0) {
+    bound.limit = static_cast<std::uint64_t>(hard.number);
+    bound.usage = reading.resident;
+  }
+  return bound.limit == kNoLimit ? kNoLimit : bound.headroom();
 }
 
 Reading read_limits(const char* root) noexcept {
