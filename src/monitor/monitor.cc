@@ -18,6 +18,7 @@
 #include "platform/lock.hpp"
 #include "platform/os.hpp"
 #include "pools/pools.hpp"
+#include "pools/record.hpp"
 #include "pressure/account.hpp"
 #include "pressure/forecast.hpp"
 #include "pressure/limit.hpp"
@@ -76,6 +77,10 @@ void note(Reading const& reading) noexcept {
 
 std::uint64_t heap_live() noexcept { return pools::totals().live_bytes + fallback::live_bytes(); }
 std::uint64_t heap_kept() noexcept { return pools::kept_bytes() + fallback::kept_bytes(); }
+
+pressure::Policy policy_of_options() noexcept {
+  return {options::value(Opt::warning), options::value(Opt::critical), options::value(Opt::emergency)};
+}
 
 /// What snapshot and event tell alike.
 void fill(libmempool_snapshot& into, Reading const& reading) noexcept {
@@ -193,9 +198,6 @@ class Effort {
 
 class Watcher {
  public:
-  Watcher() noexcept
-      : policy_{options::value(Opt::warning), options::value(Opt::critical), options::value(Opt::emergency)} {}
-
   /// One look, and what follows from it, and the rest until the next. False: the thread is to end.
   bool turn() noexcept {
     Reading const reading = read_limits();
@@ -408,7 +410,7 @@ class Watcher {
     return false;
   }
 
-  pressure::Policy policy_;
+  pressure::Policy policy_ = policy_of_options();
   pressure::Forecast forecast_;
   Stalls stalls_;
   Decay decay_;
@@ -458,6 +460,13 @@ void start() noexcept {
   start_helper(run, kStackBytes);  // where no thread can be had, there is no monitor
 }
 
+/// Where the program asks for it itself. The thread that does is one of the program's, though it never allocated.
+bool may_start() noexcept {
+  if (pressure::starter.load(std::memory_order_acquire) == nullptr) return false;
+  pools::attach();
+  return true;
+}
+
 }  // namespace
 
 void install() noexcept {
@@ -469,7 +478,9 @@ void install() noexcept {
   remember_pressure_watch();
   pressure::learn_limit(reading.is_finite() ? reading.limit : 0);
   pressure::starter.store(start, std::memory_order_release);
-  if (options::number(Opt::monitor) == 1) pressure::start_due.store(true, std::memory_order_relaxed);
+  // A constructor of the program's, run before this one, may have registered something.
+  if (options::number(Opt::monitor) == 1 || anyone_is_registered())
+    pressure::start_due.store(true, std::memory_order_relaxed);
 }
 
 void append_limit(Line& line) noexcept {
@@ -488,7 +499,13 @@ libmempool_snapshot snapshot() noexcept {
     if (guard && last_snapshot.looks != 0) return last_snapshot;
   }
   libmempool_snapshot fresh{};
-  fill(fresh, read_limits());
+  Reading const reading = read_limits();
+  fill(fresh, reading);
+  int const asked = simulated.load(std::memory_order_relaxed);
+  if (reading.limit != pressure::kNoLimit)
+    fresh.level = static_cast<int>(policy_of_options().reached_by(reading.usage, reading.limit));
+  if (asked >= 0) fresh.level = asked;
+  fresh.is_simulated = asked >= 0;
   fresh.seconds_left = UINT64_MAX;
   fresh.looks = 0;
   return fresh;
@@ -498,12 +515,16 @@ void start_for_registration() noexcept {
   static constinit std::atomic<bool> is_forking_told{false};
   if (!is_forking_told.exchange(true, std::memory_order_relaxed))
     os::call_at_fork(registry_fork_prepare, registry_fork_parent, registry_fork_child);
-  if (pressure::starter.load(std::memory_order_acquire) == nullptr) return;
+  if (!may_start()) return;
   start_caller();
   start();
 }
 
-void look_soon() noexcept { pressure::wake_monitor_to_look(); }
+void look_soon() noexcept {
+  if (!may_start()) return note(read_limits());
+  start();
+  pressure::wake_monitor_to_look();
+}
 
 void simulate(int level) noexcept {
   simulated.store(level, std::memory_order_relaxed);

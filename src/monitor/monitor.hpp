@@ -21,7 +21,7 @@ libmempool_snapshot snapshot() noexcept;
 /// Somebody registered: the monitor starts, where it may. In a thread of the program's, no lock held.
 void start_for_registration() noexcept;
 
-/// The next look comes at once.
+/// The next look comes at once: the monitor starts, where it may.
 void look_soon() noexcept;
 
 /// As though this level had been reached, until called with -1. Requires -1 or a level.
