@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/line.hpp"
+#include "base/printable.hpp"
 #include "options/options.hpp"
 #include "platform/os.hpp"
 
@@ -98,6 +99,7 @@ void set_source(Bound& bound, std::string_view first, std::string_view second) n
   std::memcpy(bound.source, first.data(), a);
   std::memcpy(bound.source + a, second.data(), second.size());
   bound.source[a + second.size()] = 0;
+  make_printable(bound.source);
 }
 
 /// The nearer of two: the one with the least headroom, in bytes.
