@@ -97,7 +97,7 @@ typedef size_t (*libmempool_reclaim)(const struct libmempool_request* request, v
 /**
  * Whatever holds memory has a name, a usage and a way to give back. The pressure line names the three that hold most.
  * Starts the monitor where it may be started at all; without one the holder is registered and never called.
- * @param   name     1 to 47 bytes, copied; may repeat
+ * @param   name     1 to 47 bytes, copied; may repeat. Lines show what is not printable UTF-8 as question marks
  * @param   reclaim  may be null: then it is named and never asked
  * @return  a registration, or 0 with errno set: EINVAL (name or usage null, empty or too long), ENOSPC (256 are
  *          registered)
@@ -132,7 +132,7 @@ size_t libmempool_trim(void);
 
 /**
  * Sets the limit that MEMPOOL_LIMIT names, beside the kernel's; 0: none but the kernel's. In force at the next look,
- * which comes at once.
+ * which comes at once; starts the monitor where it may be started at all.
  * @return  0, or EINVAL (below 1 MiB)
  * @safety  any thread
  */
@@ -140,7 +140,7 @@ int libmempool_set_limit(uint64_t bytes);
 
 /**
  * For the tests of applications: behaves as though this level had been reached, with listeners, holders and lines,
- * until called with -1.
+ * until called with -1. Starts the monitor where it may be started at all; without one the snapshot alone says so.
  * @return  0, or EINVAL
  * @safety  any thread
  */

@@ -18,6 +18,7 @@
 #include "platform/lock.hpp"
 #include "platform/os.hpp"
 #include "pools/pools.hpp"
+#include "pools/record.hpp"
 #include "pressure/account.hpp"
 #include "pressure/forecast.hpp"
 #include "pressure/limit.hpp"
@@ -60,9 +61,16 @@ constinit Lock reading_lock;   // read_limits() has one reader at a time
 constinit Lock snapshot_lock;
 constinit libmempool_snapshot last_snapshot = {};
 
+/// Again where much was handed out or freed meanwhile, a few times: how much of that it saw is not to be told.
 Reading read_limits() noexcept {
   Guard const guard{reading_lock};
-  return guard ? pressure::read_limits() : Reading{};
+  Reading reading;
+  for (int attempts = guard ? 4 : 0; attempts != 0; --attempts) {
+    pressure::begin_look();
+    reading = pressure::read_limits();
+    if (pressure::moved_since_look() < kMiB) break;
+  }
+  return reading;
 }
 
 void note(Reading const& reading) noexcept {
@@ -71,13 +79,16 @@ void note(Reading const& reading) noexcept {
   if (reading.resident > figures.peak_resident.load(std::memory_order_relaxed))
     figures.peak_resident.store(reading.resident, std::memory_order_relaxed);
   figures.samples.fetch_add(1, std::memory_order_relaxed);
-  std::uint64_t const hard = pressure::hard_limit(reading);
-  std::uint64_t const to_hard = hard == pressure::kNoLimit ? SIZE_MAX : hard > reading.usage ? hard - reading.usage : 0;
-  pressure::note_headroom(reading.is_finite() ? reading.headroom() : SIZE_MAX, to_hard);
+  pressure::note_headroom(reading.is_finite() ? reading.headroom() : SIZE_MAX,
+                          pressure::headroom_to_hard_limit(reading));
 }
 
 std::uint64_t heap_live() noexcept { return pools::totals().live_bytes + fallback::live_bytes(); }
 std::uint64_t heap_kept() noexcept { return pools::kept_bytes() + fallback::kept_bytes(); }
+
+pressure::Policy policy_of_options() noexcept {
+  return {options::value(Opt::warning), options::value(Opt::critical), options::value(Opt::emergency)};
+}
 
 /// What snapshot and event tell alike.
 void fill(libmempool_snapshot& into, Reading const& reading) noexcept {
@@ -195,10 +206,7 @@ class Effort {
 
 class Watcher {
  public:
-  Watcher() noexcept
-      : policy_{options::value(Opt::warning), options::value(Opt::critical), options::value(Opt::emergency)} {
-    stalls_.open();
-  }
+  Watcher() noexcept { stalls_.open(); }
   ~Watcher() { stalls_.close(); }
 
   void settle() noexcept { decay_.settle(); }
@@ -489,7 +497,7 @@ class Watcher {
     return false;
   }
 
-  pressure::Policy policy_;
+  pressure::Policy policy_ = policy_of_options();
   pressure::Forecast forecast_;
   Stalls stalls_;
   Decay decay_;
@@ -550,6 +558,13 @@ void start() noexcept {
   start_helper(run, kStackBytes);  // where no thread can be had, there is no monitor
 }
 
+/// Where the program asks for it itself. The thread that does is one of the program's, though it never allocated.
+bool may_start() noexcept {
+  if (pressure::starter.load(std::memory_order_acquire) == nullptr) return false;
+  pools::attach();
+  return true;
+}
+
 }  // namespace
 
 void install() noexcept {
@@ -561,7 +576,9 @@ void install() noexcept {
   remember_pressure_watch();
   pressure::learn_limit(reading.is_finite() ? reading.limit : 0);
   pressure::starter.store(start, std::memory_order_release);
-  if (options::number(Opt::monitor) == 1) pressure::start_due.store(true, std::memory_order_relaxed);
+  // A constructor of the program's, run before this one, may have registered something.
+  if (options::number(Opt::monitor) == 1 || anyone_is_registered())
+    pressure::start_due.store(true, std::memory_order_relaxed);
 }
 
 void append_limit(Line& line) noexcept {
@@ -580,7 +597,13 @@ libmempool_snapshot snapshot() noexcept {
     if (guard && last_snapshot.looks != 0) return last_snapshot;
   }
   libmempool_snapshot fresh{};
-  fill(fresh, read_limits());
+  Reading const reading = read_limits();
+  fill(fresh, reading);
+  int const asked = simulated.load(std::memory_order_relaxed);
+  if (reading.limit != pressure::kNoLimit)
+    fresh.level = static_cast<int>(policy_of_options().reached_by(reading.usage, reading.limit));
+  if (asked >= 0) fresh.level = asked;
+  fresh.is_simulated = asked >= 0;
   fresh.seconds_left = UINT64_MAX;
   fresh.looks = 0;
   return fresh;
@@ -590,7 +613,7 @@ void start_for_registration() noexcept {
   static constinit std::atomic<bool> is_forking_told{false};
   if (!is_forking_told.exchange(true, std::memory_order_relaxed))
     os::call_at_fork(registry_fork_prepare, registry_fork_parent, registry_fork_child);
-  if (pressure::starter.load(std::memory_order_acquire) == nullptr) return;
+  if (!may_start()) return;
   start_caller();
   start();
 }
@@ -598,14 +621,18 @@ void start_for_registration() noexcept {
 void say_farewell() noexcept {
   if (running_in.load(std::memory_order_relaxed) != os::process_id() || !was_critical.load(std::memory_order_relaxed)) return;
   farewell.store(kAsked, std::memory_order_release);
-  look_soon();
+  pressure::wake_monitor_to_look();
   std::uint64_t const end = os::monotonic_ns() + kFarewell * 1000000u;
   for (std::uint64_t now = os::monotonic_ns(); now < end && farewell.load(std::memory_order_acquire) == kAsked;
        now = os::monotonic_ns())
     os::wait(reinterpret_cast<const std::uint32_t*>(&farewell), kAsked, static_cast<int>((end - now + 999999) / 1000000));
 }
 
-void look_soon() noexcept { pressure::wake_monitor_to_look(); }
+void look_soon() noexcept {
+  if (!may_start()) return note(read_limits());
+  start();
+  pressure::wake_monitor_to_look();
+}
 
 void simulate(int level) noexcept {
   simulated.store(level, std::memory_order_relaxed);

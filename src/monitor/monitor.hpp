@@ -24,7 +24,7 @@ void start_for_registration() noexcept;
 /// At exit: where the process was short of memory the monitor says how it went. Waits for that, 100 ms at most.
 void say_farewell() noexcept;
 
-/// The next look comes at once.
+/// The next look comes at once: the monitor starts, where it may.
 void look_soon() noexcept;
 
 /// As though this level had been reached, until called with -1. Requires -1 or a level.

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "base/printable.hpp"
 #include "platform/lock.hpp"
 #include "platform/os.hpp"
 
@@ -96,6 +97,7 @@ long add_holder(const char* name, libmempool_usage usage, libmempool_reclaim rec
   entry.reclaim = reclaim;
   entry.context = context;
   std::memcpy(entry.name, name, std::min(std::strlen(name), kLongestName));
+  make_printable(entry.name);
   return add(entry);
 }
 

@@ -18,6 +18,7 @@ struct Place {
   os::FileId file;
 };
 constexpr unsigned kMostPlaces = 4;
+constexpr const char* kTerminationLog = "/dev/termination-log";
 
 constinit bool opened = false;
 constinit bool use_spdlog = false;
@@ -38,7 +39,7 @@ void open_place(const char* word) noexcept {
   Place place;
   if (std::strcmp(word, "stderr") == 0) {
   } else if (termination == word) {
-    place = {Place::Kind::last_line, "/dev/termination-log", -1, {}};
+    place = {Place::Kind::last_line, kTerminationLog, -1, {}};
   } else if (std::strncmp(word, "termination=", termination.size() + 1) == 0) {
     place = {Place::Kind::last_line, word + termination.size() + 1, -1, {}};
   } else {
@@ -93,7 +94,9 @@ pressure::Level level_of(Event const& event) noexcept {
 }
 
 bool write_last_line(Place const& place, std::string_view text) noexcept {
-  int const fd = os::open_file(place.path, O_WRONLY | O_TRUNC | O_NONBLOCK | O_NOFOLLOW);
+  // /dev/termination-log is there where somebody reads it; a file that the user named is made.
+  int const made = std::strcmp(place.path, kTerminationLog) == 0 ? 0 : O_CREAT;
+  int const fd = os::open_file(place.path, O_WRONLY | O_TRUNC | O_NONBLOCK | O_NOFOLLOW | made, 0644);
   if (fd < 0) return false;
   bool const written = os::write_all(fd, text);
   os::close_file(fd);

@@ -86,7 +86,7 @@ void misuse(Fault fault, const void* block, std::size_t class_bytes) noexcept {
   else
     line.text(" (not pooled)");
   append_version(line);
-  os::write_all(2, line.finished());
+  os::write_stderr(line.finished());
   if (!report_faults_only) os::abort();
 }
 
@@ -94,7 +94,7 @@ void broken_invariant(const char* what) noexcept {
   Line line;
   line.text("libmempool: broken invariant: ").text(what);
   append_version(line);
-  os::write_all(2, line.finished());
+  os::write_stderr(line.finished());
   os::abort();
 }
 

@@ -216,6 +216,7 @@ bool write_all(int fd, std::string_view text) noexcept {
 namespace {
 
 constinit FileId stderr_at_start;
+constinit bool is_stderr_known = false;
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool has_own_descriptors = false;
 
 /// A descriptor of this thread's own table for what the program has as its fd 2 now; -1 where there is none.
@@ -248,7 +249,10 @@ FileId file_behind(int fd) noexcept {
   return status_of(fd, status) ? FileId{status.st_dev, status.st_ino} : FileId{};
 }
 
-void remember_stderr() noexcept { stderr_at_start = file_behind(2); }
+void remember_stderr() noexcept {
+  stderr_at_start = file_behind(2);
+  is_stderr_known = true;
+}
 
 namespace {
 
@@ -256,11 +260,13 @@ namespace {
 bool is_for_lines(int fd) noexcept {
   struct stat status {};
   if (!status_of(fd, status)) return false;
+  if (!is_stderr_known) return true;
+  if (stderr_at_start == FileId{}) return false;  // it was closed at start: what stands there is a file of the program's
   if (FileId{status.st_dev, status.st_ino} == stderr_at_start) return true;
   long const flags = system_call(SYS_fcntl, fd, F_GETFL);
   bool const is_written_alone = (flags & O_ACCMODE) == O_WRONLY;
   if (S_ISREG(status.st_mode)) return (flags & O_APPEND) != 0 || is_written_alone;
-  return S_ISCHR(status.st_mode) || (S_ISFIFO(status.st_mode) && is_written_alone && !(stderr_at_start == FileId{}));
+  return S_ISCHR(status.st_mode) || (S_ISFIFO(status.st_mode) && is_written_alone);
 }
 
 }  // namespace

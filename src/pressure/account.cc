@@ -44,6 +44,7 @@ constexpr std::uint32_t kTripped = 1, kWork = 2;
 constinit std::atomic<std::uint32_t> woken{0};
 constinit std::atomic<bool> running{false};
 // Values of handed_out at which the limits are reached.
+constinit std::atomic<std::size_t> looked_at{0};
 constinit std::atomic<std::size_t> limit_mark{SIZE_MAX}, hard_mark{SIZE_MAX};
 constinit std::atomic<std::size_t> oversized{0};
 constinit std::atomic<bool> tight{false};
@@ -88,8 +89,19 @@ void heap_grew(std::size_t bytes) noexcept {
   if (!raised.exchange(true, std::memory_order_relaxed)) start_due.store(true, std::memory_order_relaxed);
 }
 
+void heap_kept(std::size_t bytes) noexcept { handed_out.fetch_add(bytes, std::memory_order_relaxed); }
+
+void begin_look() noexcept {
+  looked_at.store(handed_out.load(std::memory_order_relaxed), std::memory_order_relaxed);
+}
+
+std::size_t moved_since_look() noexcept {
+  std::size_t const before = looked_at.load(std::memory_order_relaxed), heap = handed_out.load(std::memory_order_relaxed);
+  return heap > before ? heap - before : before - heap;
+}
+
 void note_headroom(std::size_t to_limit, std::size_t to_hard_limit) noexcept {
-  std::size_t const heap = handed_out.load(std::memory_order_relaxed);
+  std::size_t const heap = looked_at.load(std::memory_order_relaxed);
   limit_mark.store(to_limit < SIZE_MAX / 2 ? heap + to_limit : SIZE_MAX, std::memory_order_relaxed);
   hard_mark.store(to_hard_limit < SIZE_MAX / 2 ? heap + to_hard_limit : SIZE_MAX, std::memory_order_relaxed);
 }

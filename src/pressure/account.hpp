@@ -13,8 +13,15 @@ namespace mempool::pressure {
 void heap_grew(std::size_t bytes) noexcept;
 void heap_shrank(std::size_t bytes) noexcept;
 
-/// What was seen at the last look: bytes that may still be handed out before the limit, and before the one that
-/// MEMPOOL_LIMIT_HARD sets. SIZE_MAX: none. At load, and by the monitor.
+/// Freed mappings that are kept stay in memory, and so in the count: beside heap_shrank() where one is freed, and undone
+/// by it where one goes or finds a new use.
+void heap_kept(std::size_t bytes) noexcept;
+
+/// A look at memory begins. What is handed out or freed from here on it may see, or not: so many bytes since.
+void begin_look() noexcept;
+std::size_t moved_since_look() noexcept;
+/// What was seen at the look that was begun last: bytes that may still be handed out before the limit, and before the
+/// one that MEMPOOL_LIMIT_HARD sets. SIZE_MAX: none. At load, and by the monitor.
 void note_headroom(std::size_t to_limit, std::size_t to_hard_limit) noexcept;
 /// False where `bytes` more would not fit what was seen, net of what was handed out and given back since. Two loads.
 bool fits(std::size_t bytes) noexcept;

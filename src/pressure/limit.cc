@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/line.hpp"
+#include "base/printable.hpp"
 #include "options/options.hpp"
 #include "platform/os.hpp"
 
@@ -98,6 +99,7 @@ void set_source(Bound& bound, std::string_view first, std::string_view second) n
   std::memcpy(bound.source, first.data(), a);
   std::memcpy(bound.source + a, second.data(), second.size());
   bound.source[a + second.size()] = 0;
+  make_printable(bound.source);
 }
 
 /// The nearer of two: the one with the least headroom, in bytes.
@@ -290,10 +292,17 @@ void set_own_limit(std::uint64_t bytes) noexcept {
   own_limit.store(static_cast<std::int64_t>(bytes < kNoLimit / 2 ? bytes : 0), std::memory_order_relaxed);
 }
 
-std::uint64_t hard_limit(Reading const& reading) noexcept {
+std::uint64_t headroom_to_hard_limit(Reading const& reading) noexcept {
   options::Value const& hard = options::value(options::Opt::hard_limit);
-  if (hard.percent != 0 && reading.limit != kNoLimit) return reading.limit / 100 * hard.percent;
-  return hard.number != 0 ? static_cast<std::uint64_t>(hard.number) : kNoLimit;
+  Bound bound;
+  if (hard.percent != 0 && reading.limit != kNoLimit) {
+    bound.limit = reading.limit / 100 * hard.percent;
+    bound.usage = reading.usage;
+  } else if (hard.number != 0) {
+    bound.limit = static_cast<std::uint64_t>(hard.number);
+    bound.usage = reading.resident;
+  }
+  return bound.limit == kNoLimit ? kNoLimit : bound.headroom();
 }
 
 Reading read_limits(const char* root) noexcept {

@@ -60,8 +60,9 @@ bool own_pressure_file(char* path, std::size_t capacity, const char* root = "") 
 
 /// What MEMPOOL_LIMIT says, from now on; 0: nothing.
 void set_own_limit(std::uint64_t bytes) noexcept;
-/// MEMPOOL_LIMIT_HARD of a reading's limit, in bytes; kNoLimit: none.
-std::uint64_t hard_limit(Reading const& reading) noexcept;
+/// Bytes to what MEMPOOL_LIMIT_HARD says: a percentage of the reading's limit and its usage, a size of this process's own
+/// memory. kNoLimit: it says nothing.
+std::uint64_t headroom_to_hard_limit(Reading const& reading) noexcept;
 
 /// Reads everything anew. `proc` and `sys` are the roots of /proc and /sys: "" but in tests.
 Reading read_limits(const char* root = "") noexcept;

@@ -170,10 +170,11 @@ Owner release(void* block) noexcept {
   KeepErrno const keep;
   if (LiveBlocks* const record = record_of(block); record != nullptr) return release_to_mimalloc(block, *record);
   std::size_t const bytes = mappings.bytes_of(block);
-  if (bytes != 0 && mappings.release(block, keep_budget())) {
-    count_freed(bytes);
-    return Owner::live;
-  }
+  if (bytes == 0) return stale_or_foreign(block);
+  // First: what is kept of it is counted again, and counted twice it would be what others are refused for.
+  count_freed(bytes);
+  if (mappings.release(block, keep_budget())) return Owner::live;
+  count_new(bytes);
   return stale_or_foreign(block);
 }
 
@@ -188,12 +189,12 @@ void* resize(void* block, std::size_t size) noexcept {
   std::size_t const old_bytes = usable_size(block);
   if (size <= old_bytes && size >= old_bytes / 2) return block;
   if (record_of(block) == nullptr && size >= kOwnMapping) {
+    bool const shrinks = size < old_bytes;
+    if (shrinks) count_freed(old_bytes);  // before the pages go: a look in between would think that there is more room
     void* const moved = mappings.resize(block, size);
-    if (moved != nullptr) {
-      count_freed(old_bytes);
-      count_new(mappings.bytes_of(moved));
-      return moved;
-    }
+    if (moved != nullptr && !shrinks) count_freed(old_bytes);
+    if (moved != nullptr || shrinks) count_new(moved != nullptr ? mappings.bytes_of(moved) : old_bytes);
+    if (moved != nullptr) return moved;
   }
   void* const moved = allocate(size, 16, false);
   if (moved == nullptr) return nullptr;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pressure/account.hpp"
+
 namespace mempool::fallback {
 
 void KeptExtents::remove(unsigned at) noexcept {
@@ -19,11 +21,13 @@ os::Span KeptExtents::take(std::size_t bytes) noexcept {
   best->begin += bytes;
   best->bytes -= bytes;
   bytes_ -= bytes;
+  pressure::heap_shrank(bytes);
   if (best->empty()) remove(static_cast<unsigned>(best - extents_));
   return taken;
 }
 
 void KeptExtents::put(os::Span extent) noexcept {
+  pressure::heap_kept(extent.bytes);
   for (unsigned i = count_; i-- > 0;) {
     os::Span const other = extents_[i];
     if (other.end() != extent.begin && extent.end() != other.begin) continue;
@@ -41,6 +45,7 @@ os::Span KeptExtents::take_oldest(std::size_t most) noexcept {
   os::Span const taken{oldest.end() - bytes, bytes};
   oldest.bytes -= bytes;
   bytes_ -= bytes;
+  pressure::heap_shrank(bytes);
   if (oldest.empty()) remove(0);
   return taken;
 }

@@ -37,6 +37,8 @@ void* leave(void* block) noexcept {
   return block;
 }
 
+bool fits(std::size_t bytes) noexcept { return pressure::fits(bytes) && pressure::fits_hard_limit(bytes); }
+
 /// For a request that does not fit what was left of the limit when it was last looked at: gives back what is free until
 /// it fits, or nothing is left. False where MEMPOOL_LIMIT_HARD refuses it.
 bool make_room(std::size_t bytes) noexcept {
@@ -44,14 +46,18 @@ bool make_room(std::size_t bytes) noexcept {
   if (bytes >= kWorthIt) pressure::note_oversized(bytes);
   if (pools::kept_bytes() + fallback::kept_bytes() >= std::min(bytes, kWorthIt)) {
     pools::trim();
-    if (!pressure::fits(bytes)) fallback::trim();
+    if (!fits(bytes)) fallback::trim();
   }
-  return pressure::fits_hard_limit(bytes);
+  if (pressure::fits_hard_limit(bytes)) return true;
+  // mimalloc's free memory is in what the monitor saw, and not in what is counted: its next look tells.
+  fallback::trim();
+  pressure::wake_monitor_to_look();
+  return false;
 }
 
 void* from_fallback(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
   pools::attach();  // its exit must reach mimalloc's part of this thread too
-  if (!pressure::fits(size) && !make_room(size)) [[unlikely]] return out_of_memory();
+  if (!fits(size) && !make_room(size)) [[unlikely]] return out_of_memory();
   void* const block = fallback::allocate(size, alignment, zeroed);
   return block != nullptr ? leave(block) : out_of_memory();
 }
@@ -126,6 +132,7 @@ void* resize_fallback(void* block, std::size_t size) noexcept {
     return moved_or_kept(move_to(size, block, old_bytes), block, size, old_bytes, saved);
   }
   pools::attach();
+  if (size > old_bytes && !fits(size - old_bytes) && !make_room(size - old_bytes)) [[unlikely]] return out_of_memory();
   if (void* const resized = fallback::resize(block, size); resized != nullptr) return leave(resized);
   return size <= old_bytes ? block : out_of_memory();
 }
