@@ -224,8 +224,10 @@ class Watcher {
  private:
   /// The level, and what it calls for; the time until the next look.
   std::int64_t judge(Reading const& reading, std::uint64_t now, std::uint64_t rate, std::int64_t pause) noexcept {
-    if (limit_ != 0 && limit_ != reading.limit) say_of(Event::Kind::new_limit, reading, limit_);
+    if (limit_ != 0 && limit_ != reading.limit && all_limits_ != reading.all_limits)
+      say_of(Event::Kind::new_limit, reading, limit_);
     limit_ = reading.limit;
+    all_limits_ = reading.all_limits;
     if (std::size_t const bytes = pressure::take_oversized(); bytes > reading.headroom() && reading.is_finite())
       say_of(Event::Kind::oversized, reading, bytes);
 
@@ -244,12 +246,18 @@ class Watcher {
     if (level_ > Level::normal && (level_ > was || is_worth_another_pass(reading))) relieve(was, reading, now);
 
     pause = policy_.next_look_ms(reading.usage, reading.limit, rate, pause);
+    std::uint64_t ahead = policy_.to_next_threshold(reading.usage, reading.limit);
+    // A throttle is to be told before it is reached; afterwards it is the limit that counts.
+    if (pressure::Bound const& throttle = reading.throttle; throttle.limit != pressure::kNoLimit && throttle.headroom() != 0) {
+      pause = policy_.next_look_ms(throttle.usage, throttle.limit, rate, pause);
+      ahead = std::min(ahead, policy_.to_next_threshold(throttle.usage, throttle.limit));
+    }
     // Close to a threshold, or beyond the last, while nothing grows: ever more seldom. The tripwire is set.
-    bool const grows = rate > reading.limit / 1000;
+    bool const grows = rate > reading.smallest() / 1000;
     patience_ = grows || level_ != was ? kShortestLook : std::min(patience_ * 2, options::number(Opt::interval));
     pause = policy_.awaits_second_look() ? kShortestLook : std::max(pause, patience_);
     // Pages are charged when they are touched, which may be long after they were handed out.
-    if (!was_tripped_) pressure::wake_after(policy_.to_next_threshold(reading.usage, reading.limit));
+    if (!was_tripped_) pressure::wake_after(ahead);
     return pause;
   }
 
@@ -297,7 +305,9 @@ class Watcher {
   void relieve(Level was, Reading const& reading, std::uint64_t now) noexcept {
     if (options::number(Opt::trim) == 0 || effort_.is_spent(now)) return;
     // Where others hold nearly all of what is used, nothing of ours would help.
-    if (reading.resident < reading.usage / 4 && simulated.load(std::memory_order_relaxed) < 0) return;
+    bool const has_share = reading.resident >= reading.usage / 4 ||
+                           (cause_ == "throttle" && reading.resident >= reading.throttle.usage / 4);
+    if (!has_share && simulated.load(std::memory_order_relaxed) < 0) return;
     relieved_at_ = reading.usage;
     std::uint64_t const began = os::monotonic_ns();
     std::size_t given = give_back();
@@ -329,9 +339,10 @@ class Watcher {
   /// Bytes from here to where the level would be left.
   std::uint64_t wanted_at(Reading const& reading) const noexcept {
     if (simulated.load(std::memory_order_relaxed) >= 0) return reading.resident;
-    std::uint64_t goal = pressure::threshold_bytes(options::value(Opt::warning), reading.limit);
-    goal -= std::min(goal, reading.limit / 20);
-    return reading.usage > goal ? reading.usage - goal : 0;
+    pressure::Bound const& bound = cause_ == "throttle" ? reading.throttle : reading;
+    std::uint64_t goal = pressure::threshold_bytes(options::value(Opt::warning), bound.limit);
+    goal -= std::min(goal, bound.limit / 20);
+    return bound.usage > goal ? bound.usage - goal : 0;
   }
 
   Event event_of(Event::Kind kind, Level was, Reading const& reading) noexcept {
@@ -370,7 +381,7 @@ class Watcher {
   /// Whether the process matters enough to be heard: of a thousand small ones under one limit each would speak else.
   static bool speaks(Reading const& reading) noexcept {
     if (simulated.load(std::memory_order_relaxed) >= 0) return true;
-    if (reading.resident >= kMatters && reading.resident >= reading.limit / 20) return true;
+    if (reading.resident >= kMatters && reading.resident >= reading.smallest() / 20) return true;
     return os::is_first_of_its_namespace();
   }
 
@@ -410,7 +421,7 @@ class Watcher {
   Effort effort_;
   Level level_ = Level::normal;
   std::string_view cause_ = "look";
-  std::uint64_t before_ = 0, before_ns_ = 0, limit_ = 0, looks_ = 0, lines_ = 0, transitions_ = 0;
+  std::uint64_t before_ = 0, before_ns_ = 0, limit_ = 0, all_limits_ = 0, looks_ = 0, lines_ = 0, transitions_ = 0;
   std::uint64_t relieved_at_ = 0, last_given_ = 0;
   std::int64_t patience_ = kShortestLook;
   bool was_tripped_ = false, said_exhausted_ = false;
@@ -461,7 +472,7 @@ void install() noexcept {
   if (options::number(Opt::monitor) == 0) return;
   remember_log();
   remember_pressure_watch();
-  pressure::learn_limit(reading.is_finite() ? reading.limit : 0);
+  pressure::learn_limit(reading.is_finite() || reading.throttle.limit != pressure::kNoLimit ? reading.smallest() : 0);
   pressure::starter.store(start, std::memory_order_release);
   if (options::number(Opt::monitor) == 1) pressure::start_due.store(true, std::memory_order_relaxed);
 }
