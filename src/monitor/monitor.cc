@@ -356,7 +356,7 @@ class Watcher {
     event.heap_live = heap_live();
     event.heap_kept = heap_kept();
     event.growth = forecast_.rate();
-    event.seconds_left = forecast_.seconds_left(reading.limit);
+    event.seconds_left = forecast_.seconds_left(reading.usage + event.bound.headroom());
     ask_usage(event.largest, Event::kNamed);
     pools::largest_classes(event.classes, Event::kClasses);
     stalls_.read_shares();
