@@ -18,3 +18,8 @@ if(MEMPOOL_SANITIZE STREQUAL thread)
   target_compile_definitions(unit-tests PRIVATE MEMPOOL_TEST_UNDER_TSAN)
 endif()
 add_test(NAME unit COMMAND unit-tests)
+
+# What tests/pressure/run brings near a limit.
+add_executable(pressure-loads ${PROJECT_SOURCE_DIR}/tests/pressure/loads.c)
+target_link_libraries(pressure-loads PRIVATE mempool_includes Threads::Threads)
+set_target_properties(pressure-loads PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})

@@ -268,8 +268,10 @@ class Watcher {
 
   /// The level, and what it calls for; the time until the next look.
   std::int64_t judge(Reading const& reading, std::uint64_t now, std::uint64_t rate, std::int64_t pause) noexcept {
-    if (limit_ != 0 && limit_ != reading.limit) say_of(Event::Kind::new_limit, reading, limit_);
+    if (limit_ != 0 && limit_ != reading.limit && all_limits_ != reading.all_limits)
+      say_of(Event::Kind::new_limit, reading, limit_);
     limit_ = reading.limit;
+    all_limits_ = reading.all_limits;
     if (std::size_t const bytes = pressure::take_oversized(); bytes > reading.headroom() && reading.is_finite())
       say_of(Event::Kind::oversized, reading, bytes);
 
@@ -288,15 +290,20 @@ class Watcher {
     if (level_ > Level::normal && (level_ > was || is_worth_another_pass(reading))) relieve(was, reading, now);
 
     pause = policy_.next_look_ms(reading.usage, reading.limit, rate, pause);
+    std::uint64_t ahead = policy_.to_next_threshold(reading.usage, reading.limit);
+    // A throttle is to be told before it is reached; afterwards it is the limit that counts.
+    if (pressure::Bound const& throttle = reading.throttle; throttle.limit != pressure::kNoLimit && throttle.headroom() != 0) {
+      pause = policy_.next_look_ms(throttle.usage, throttle.limit, rate, pause);
+      ahead = std::min(ahead, policy_.to_next_threshold(throttle.usage, throttle.limit));
+    }
     // Close to a threshold, or beyond the last, while nothing grows: ever more seldom. The tripwire is set.
-    bool const grows = rate > reading.limit / 1000;
+    bool const grows = rate > reading.smallest() / 1000;
     patience_ = grows || level_ != was ? kShortestLook : std::min(patience_ * 2, options::number(Opt::interval));
     pause = policy_.awaits_second_look() ? kShortestLook : std::max(pause, patience_);
     // Pages are charged when they are touched, which may be long after they were handed out.
     if (level_ > was) looks_of_trip_ = 0;
     if (looks_of_trip_ == 0) {
-      std::uint64_t const left = policy_.to_next_threshold(reading.usage, reading.limit);
-      std::size_t const allowed = left > 2 * kAhead ? left - kAhead : left;
+      std::size_t const allowed = ahead > 2 * kAhead ? ahead - kAhead : ahead;
       pressure::wake_at(allowed < SIZE_MAX / 2 ? handed_out_ + allowed : SIZE_MAX);
     }
     return pause;
@@ -360,7 +367,9 @@ class Watcher {
   void relieve(Level was, Reading const& reading, std::uint64_t now) noexcept {
     if (options::number(Opt::trim) == 0) return;
     // Where others hold nearly all of what is used, nothing of ours would help.
-    if (reading.resident < reading.usage / 4 && simulated.load(std::memory_order_relaxed) < 0) return;
+    bool const has_share = reading.resident >= reading.usage / 4 ||
+                           (cause_ == "throttle" && reading.resident >= reading.throttle.usage / 4);
+    if (!has_share && simulated.load(std::memory_order_relaxed) < 0) return;
     relieved_at_ = reading.usage;
     std::uint64_t const began = os::monotonic_ns();
     std::size_t given = give_back_within_effort();
@@ -408,9 +417,10 @@ class Watcher {
   /// Bytes from here to where the level would be left.
   std::uint64_t wanted_at(Reading const& reading) const noexcept {
     if (simulated.load(std::memory_order_relaxed) >= 0) return reading.resident;
-    std::uint64_t goal = pressure::threshold_bytes(options::value(Opt::warning), reading.limit);
-    goal -= std::min(goal, reading.limit / 20);
-    return reading.usage > goal ? reading.usage - goal : 0;
+    pressure::Bound const& bound = cause_ == "throttle" ? reading.throttle : reading;
+    std::uint64_t goal = pressure::threshold_bytes(options::value(Opt::warning), bound.limit);
+    goal -= std::min(goal, bound.limit / 20);
+    return bound.usage > goal ? bound.usage - goal : 0;
   }
 
   Event event_of(Event::Kind kind, Level was, Reading const& reading) noexcept {
@@ -424,7 +434,7 @@ class Watcher {
     event.heap_live = heap_live();
     event.heap_kept = heap_kept();
     event.growth = forecast_.rate();
-    event.seconds_left = forecast_.seconds_left(reading.limit);
+    event.seconds_left = forecast_.seconds_left(reading.usage + event.bound.headroom());
     ask_usage(event.largest, Event::kNamed);
     pools::largest_classes(event.classes, Event::kClasses);
     if (stalls_.are_of(reading)) {
@@ -465,7 +475,7 @@ class Watcher {
     if (simulated.load(std::memory_order_relaxed) >= 0) return true;
     std::uint64_t const shared = pressure::inherited_resident();
     std::uint64_t const own = reading.resident > shared ? reading.resident - shared : 0;
-    if (own >= kMatters && own >= reading.limit / 20) return true;
+    if (own >= kMatters && own >= reading.smallest() / 20) return true;
     return shared == 0 && os::is_first_of_its_namespace();
   }
 
@@ -505,7 +515,7 @@ class Watcher {
   Effort effort_;
   Level level_ = Level::normal;
   std::string_view cause_ = "look";
-  std::uint64_t before_ = 0, before_ns_ = 0, limit_ = 0, looks_ = 0, lines_ = 0, transitions_ = 0;
+  std::uint64_t before_ = 0, before_ns_ = 0, limit_ = 0, all_limits_ = 0, looks_ = 0, lines_ = 0, transitions_ = 0;
   std::uint64_t relieved_at_ = 0, last_given_ = 0, given_ = 0, took_ns_ = 0, gave_back_said_ns_ = 0;
   std::int64_t patience_ = kShortestLook;
   std::uint64_t alone_since_ = os::monotonic_ns(), left_for_growth_ = 0;
@@ -574,7 +584,7 @@ void install() noexcept {
   if (options::number(Opt::monitor) == 0) return;
   remember_log();
   remember_pressure_watch();
-  pressure::learn_limit(reading.is_finite() ? reading.limit : 0);
+  pressure::learn_limit(reading.is_finite() || reading.throttle.limit != pressure::kNoLimit ? reading.smallest() : 0);
   pressure::starter.store(start, std::memory_order_release);
   // A constructor of the program's, run before this one, may have registered something.
   if (options::number(Opt::monitor) == 1 || anyone_is_registered())

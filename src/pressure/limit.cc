@@ -94,10 +94,13 @@ struct Text {
 void set_source(Bound& bound, std::string_view first, std::string_view second) noexcept {
   std::size_t const a = std::min(first.size(), sizeof bound.source - 1);
   // The end of a long group name tells more than its start.
+  constexpr std::string_view cut = "...";
   std::size_t const room = sizeof bound.source - 1 - a;
-  if (second.size() > room) second.remove_prefix(second.size() - room);
+  bool const is_cut = second.size() > room;
+  if (is_cut) second.remove_prefix(second.size() - room);
   std::memcpy(bound.source, first.data(), a);
   std::memcpy(bound.source + a, second.data(), second.size());
+  if (is_cut && room >= cut.size()) std::memcpy(bound.source + a, cut.data(), cut.size());
   bound.source[a + second.size()] = 0;
   make_printable(bound.source);
 }
@@ -149,6 +152,8 @@ void read_level(Files const& files, const char* root, std::string_view level, st
   std::uint64_t const in_swap = with_swap == kNoLimit ? 0 : number(files.usage_with_swap) - usage;
   text.read(Path{}.add(root).add(level).add("/memory.stat").c_str());
   std::uint64_t const kept = std::max(undroppable(usage, text.view(), files.version2), best.anonymous);
+  for (std::uint64_t const each : {limit, throttle, with_swap})
+    if (each != kNoLimit) best.all_limits += each;
   keep_the_nearer(best, limit, kept, "cgroup ", name);
   keep_the_nearer(best.throttle, throttle, kept, "memory.high of cgroup ", name);
   if (in_swap < kNoLimit / 2) keep_the_nearer(best, with_swap, kept + in_swap, "memory and swap of cgroup ", name);
@@ -165,6 +170,8 @@ void read_hierarchy(Files const& files, std::string_view groups, std::string_vie
   char folder[512];
   if (!mount.found() || group.empty() || !group_folder(mount, group, folder, sizeof folder)) return;
   std::size_t const top = std::strlen(mount.point);
+  // In a namespace of its own, under a mount that is not: where the mount shows the process's own group is not told.
+  best.is_unreadable |= std::string_view{mount.root}.starts_with("/..");
   bool is_leaf = true;
   for (std::size_t length = std::strlen(folder); length >= top; --length) {
     if (folder[length] != 0 && folder[length] != '/') continue;

@@ -26,12 +26,15 @@ struct Bound {
 /// of three things: there is none, or only the machine's memory, or one that cannot be read.
 struct Reading : Bound {
   Bound throttle;               // the nearest memory.high, which slows its group down and kills nobody
+  std::uint64_t all_limits = 0;  // the sum of all that were found: another is nearest though none changed
   std::uint64_t resident = 0;   // bytes, this process
   std::uint64_t anonymous = 0;  // bytes of these without a file behind them
   bool is_physical = false;     // the machine's memory: nobody set a limit
   bool is_unreadable = false;   // a group's files are there and may not be read: its limit may be nearer
 
   bool is_finite() const noexcept { return limit != kNoLimit && !is_physical; }
+  /// The smaller of limit and throttle, in bytes: what the size of a process is measured by.
+  std::uint64_t smallest() const noexcept { return throttle.limit < limit ? throttle.limit : limit; }
 };
 
 /// A number at the start of `text`, or kNoLimit for "max", cgroup v1's "unlimited" (PAGE_COUNTER_MAX) and no number.

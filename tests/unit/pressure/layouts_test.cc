@@ -196,6 +196,39 @@ TEST_F(Layouts, a_limit_that_changes_is_seen_at_the_next_look) {
   EXPECT_TRUE(read_limits(root.c_str()).is_physical);
 }
 
+TEST_F(Layouts, that_another_limit_is_the_nearest_is_told_from_a_limit_that_changed) {
+  Layout layout{"", "0::/a/b\n", kV2, both(v2(kA, 8000, 7000), v2(kA + "/b", 6000, 3000)), "", 0, 0};
+  Reading const before = read(layout);
+  write(kA + "/memory.current", mib(4000));
+  Reading const after = read_limits(root.c_str());
+  EXPECT_STREQ(before.source, "cgroup /a");
+  EXPECT_STREQ(after.source, "cgroup /a/b");
+  EXPECT_EQ(before.all_limits, after.all_limits);
+  write(kA + "/memory.max", mib(9000));
+  EXPECT_NE(read_limits(root.c_str()).all_limits, after.all_limits);
+}
+
+TEST_F(Layouts, of_a_long_name_the_end_is_kept_and_marked) {
+  std::string const hash(64, 'f');
+  Layout const layout{"", "0::/a/" + hash + "/app\n", kV2, v2(kA + "/" + hash + "/app", 8000, 4000), "", 0, 0};
+  Reading const reading = read(layout);
+  EXPECT_EQ(std::string{reading.source}, "cgroup ..." + std::string(49, 'f') + "/app");
+  EXPECT_EQ(std::string{reading.source}.size(), sizeof reading.source - 1);
+}
+
+TEST_F(Layouts, under_a_mount_of_the_namespace_above_a_limit_is_out_of_sight_not_missing) {
+  std::string const mount = "40 30 0:9 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+  Reading const reading = read({"", "0::/\n", mount, v2("/sys/fs/cgroup/a/b", 8000, 4000), "", 0, 0});
+  EXPECT_TRUE(reading.is_unreadable);
+  EXPECT_TRUE(reading.is_physical);
+  EXPECT_FALSE(read({"", "0::/\n", kV2, v2("/sys/fs/cgroup", 8000, 4000), "", 0, 0}).is_unreadable);
+}
+
+TEST_F(Layouts, the_smaller_of_limit_and_throttle_measures_a_process) {
+  EXPECT_EQ(read({"", "0::/a\n", kV2, v2(kA, 0, 4000, {{kA + "/memory.high", mib(6000)}}), "", 0, 0}).smallest(), 6000 * kMiB);
+  EXPECT_EQ(read({"", "0::/a\n", kV2, v2(kA, 5000, 4000, {{kA + "/memory.high", mib(6000)}}), "", 0, 0}).smallest(), 5000 * kMiB);
+}
+
 TEST_F(Layouts, a_process_that_moves_is_followed) {
   Layout layout{"", "0::/a\n", kV2, both(v2(kA, 8000, 4000), v2("/sys/fs/cgroup/b", 9000, 4000)), "", 0, 0};
   EXPECT_STREQ(read(layout).source, "cgroup /a");
