@@ -44,7 +44,9 @@ void say_noise(LongLine& line, Event const& event) noexcept {
     line.text("; stalled ").dec(event.some_permille / 10).text(".").dec(event.some_permille % 10).text("% of the time");
   }
   // Where it was not usage alone that reached a threshold.
-  if (event.kind == Event::Kind::entered && event.cause != "look" && event.cause != "tripwire")
+  if (event.cause == "simulated")
+    line.text("; simulated");
+  else if (event.kind == Event::Kind::entered && event.cause != "look" && event.cause != "tripwire")
     line.text("; said for the ").text(event.cause);
   if (event.suppressed != 0) line.text("; ").dec(event.suppressed).text(" lines left out");
 }

@@ -348,7 +348,7 @@ class Watcher {
     if (level_ > was)
       (level_ == Level::warning ? figures.warnings : figures.criticals).fetch_add(1, std::memory_order_relaxed);
     // Said before anything is given back: the line must be out should that take too long.
-    if (speaks(reading) && level_ >= Level::critical) was_critical.store(true, std::memory_order_relaxed);
+    if (level_ >= Level::critical && cause_ != "simulated" && speaks(reading)) was_critical.store(true, std::memory_order_relaxed);
     if (speaks(reading) && temper_.allows_change(now))
       say_event(event_of(level_ > was ? Event::Kind::entered : Event::Kind::left, was, reading));
     publish(reading);

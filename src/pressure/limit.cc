@@ -322,6 +322,8 @@ Reading read_limits(const char* root) noexcept {
   read_mounts(root);
   for (Files const& files : kVersions) read_hierarchy(files, groups.view(), mounts.view(), root, text, best);
   os::AddressLimits const addresses = os::address_limits();
+  for (std::size_t const each : {addresses.mapped, addresses.data})
+    if (each != SIZE_MAX) best.all_limits += each;
   if (addresses.mapped != SIZE_MAX) keep_the_nearer(best, addresses.mapped, own_pages.mapped, "RLIMIT_AS", "");
   if (addresses.data != SIZE_MAX) keep_the_nearer(best, addresses.data, own_pages.data, "RLIMIT_DATA", "");
 
@@ -336,6 +338,7 @@ Reading read_limits(const char* root) noexcept {
   options::Value own = options::value(options::Opt::limit);
   if (std::int64_t const set = own_limit.load(std::memory_order_relaxed); set >= 0)
     own = {.number = set, .percent = 0};
+  best.all_limits += static_cast<std::uint64_t>(own.number) + own.percent;
   if (own.percent != 0 && best.limit != kNoLimit) {
     best.limit = best.limit / 100 * own.percent;
     Line named;
