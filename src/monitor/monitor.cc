@@ -292,7 +292,8 @@ class Watcher {
     pause = policy_.next_look_ms(reading.usage, reading.limit, rate, pause);
     std::uint64_t ahead = policy_.to_next_threshold(reading.usage, reading.limit);
     // A throttle is to be told before it is reached; afterwards it is the limit that counts.
-    if (pressure::Bound const& throttle = reading.throttle; throttle.limit != pressure::kNoLimit && throttle.headroom() != 0) {
+    pressure::Bound const& throttle = reading.throttle;
+    if (throttle.limit != pressure::kNoLimit && throttle.headroom() != 0) {
       pause = policy_.next_look_ms(throttle.usage, throttle.limit, rate, pause);
       ahead = std::min(ahead, policy_.to_next_threshold(throttle.usage, throttle.limit));
     }

@@ -225,8 +225,9 @@ TEST_F(Layouts, under_a_mount_of_the_namespace_above_a_limit_is_out_of_sight_not
 }
 
 TEST_F(Layouts, the_smaller_of_limit_and_throttle_measures_a_process) {
-  EXPECT_EQ(read({"", "0::/a\n", kV2, v2(kA, 0, 4000, {{kA + "/memory.high", mib(6000)}}), "", 0, 0}).smallest(), 6000 * kMiB);
-  EXPECT_EQ(read({"", "0::/a\n", kV2, v2(kA, 5000, 4000, {{kA + "/memory.high", mib(6000)}}), "", 0, 0}).smallest(), 5000 * kMiB);
+  Files const high = {{kA + "/memory.high", mib(6000)}};
+  EXPECT_EQ(read({"", "0::/a\n", kV2, v2(kA, 0, 4000, high), "", 0, 0}).smallest(), 6000 * kMiB);
+  EXPECT_EQ(read({"", "0::/a\n", kV2, v2(kA, 5000, 4000, high), "", 0, 0}).smallest(), 5000 * kMiB);
 }
 
 TEST_F(Layouts, a_process_that_moves_is_followed) {
