@@ -83,7 +83,7 @@ struct Text {
   char bytes[65536] = {};
   long length = 0;
   bool read(const char* path) noexcept {
-    length = os::read_file(path, bytes, sizeof bytes);
+    length = os::read_again(path, bytes, sizeof bytes);
     return length > 0;
   }
   bool was_refused() const noexcept { return length == -EACCES || length == -EPERM; }
@@ -287,7 +287,14 @@ Reading read_limits(const char* root) noexcept {
   best.resident = own_pages.bytes;
   best.anonymous = own_pages.anonymous;
   groups.read(Path{}.add(root).add("/proc/thread-self/cgroup").c_str());
-  mounts.read(Path{}.add(root).add("/proc/thread-self/mountinfo").c_str());
+  // Mounts hardly ever change, and their list is by far the longest text here.
+  static constinit std::uint64_t mounts_read_ns = 0;
+  constexpr std::uint64_t kMinute = 60'000'000'000;  // ns
+  std::uint64_t const now = os::monotonic_ns();
+  if (*root != 0 || mounts_read_ns == 0 || now - mounts_read_ns > kMinute || mounts.length <= 0) {
+    mounts.read(Path{}.add(root).add("/proc/thread-self/mountinfo").c_str());
+    mounts_read_ns = *root != 0 ? 0 : now;
+  }
   for (Files const& files : kVersions) read_hierarchy(files, groups.view(), mounts.view(), root, text, best);
   os::AddressLimits const addresses = os::address_limits();
   if (addresses.mapped != SIZE_MAX) keep_the_nearer(best, addresses.mapped, own_pages.mapped, "RLIMIT_AS", "");
