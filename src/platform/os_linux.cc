@@ -174,7 +174,7 @@ long read_all(int fd, char* buffer, std::size_t capacity) noexcept {
   return static_cast<long>(length);
 }
 
-/// What one thread, with a table of descriptors of its own, has open to read again: most of a look's cost is in opening.
+/// What a thread with a table of descriptors of its own has open to read again: most of a look's cost is in opening.
 class KeptFiles {
  public:
   void begin() noexcept {

@@ -5,7 +5,7 @@
  *        loads read|map FILE SECONDS   reads the file again and again, by read(2) or through a mapping, 40 MiB of its
  *                                      own in hand
  *        loads sawtooth MIB MIB SECONDS   goes from the one to the other and back, once in two seconds
- *        loads hold MIB SECONDS [RATE]    takes so much in blocks of 64 B to 1 KiB, and then replaces RATE of them a second
+ *        loads hold MIB SECONDS [RATE]    takes so much in blocks of 64 B to 1 KiB, then replaces RATE of them a second
  *        loads prefork WORKERS MIB EACH_MIB   takes MIB, forks so many and lets each take EACH_MIB in ten seconds
  *
  * Reading is no pressure: where the monitor runs, `read` and `map` end with 1 if it saw a change of level meanwhile, or
