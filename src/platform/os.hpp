@@ -57,6 +57,8 @@ std::uint64_t monotonic_ns() noexcept;
 // -- Files: only at start, in the monitor and on the way to abort ------------------------------------------
 /// Reads at most `capacity` bytes of a file; the count, or a negative error number. Retries EINTR; closes what it opened.
 long read_file(const char* path, char* buffer, std::size_t capacity) noexcept;
+/// The same; a thread that has a table of descriptors of its own leaves the file open for the next time, a minute at most.
+long read_again(const char* path, char* buffer, std::size_t capacity) noexcept;
 /// open(2) with O_CLOEXEC added; -1 if refused.
 int open_file(const char* path, int flags, int mode = 0) noexcept;
 /// A table of descriptors for the calling thread alone, empty: what it opens is in nobody's way, and it holds nothing of

@@ -154,24 +154,93 @@ std::uint64_t monotonic_ns() noexcept {
   return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-long read_file(const char* path, char* buffer, std::size_t capacity) noexcept {
-  long const opened = system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path), O_RDONLY | O_CLOEXEC, 0);
-  if (failed(opened)) return opened;
-  int const fd = static_cast<int>(opened);
+namespace {
+
+long open_to_read(const char* path) noexcept {
+  return system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path), O_RDONLY | O_CLOEXEC, 0);
+}
+
+/// From where the descriptor stands to the end: the count, or a negative error number.
+long read_all(int fd, char* buffer, std::size_t capacity) noexcept {
   std::size_t length = 0;
   while (length < capacity) {
     long const n =
         system_call(SYS_read, fd, reinterpret_cast<long>(buffer + length), static_cast<long>(capacity - length));
     if (n == -EINTR) continue;
-    if (n < 0) {
-      close_file(fd);
-      return n;
-    }
+    if (n < 0) return n;
     if (n == 0) break;
     length += static_cast<std::size_t>(n);
   }
-  close_file(fd);
   return static_cast<long>(length);
+}
+
+/// What a thread with a table of descriptors of its own has open to read again: most of a look's cost is in opening.
+class KeptFiles {
+ public:
+  void begin() noexcept {
+    count_ = 0;  // those of another thread, or of a parent, went with its table
+    since_ns_ = monotonic_ns();
+  }
+  long read(const char* path, char* buffer, std::size_t capacity) noexcept {
+    if (monotonic_ns() - since_ns_ > kMinute) close_all();
+    std::uint64_t const name = hash_of(path);
+    unsigned at = 0;
+    while (at < count_ && files_[at].name != name) ++at;
+    if (at < count_) {
+      system_call(SYS_lseek, files_[at].fd, 0, SEEK_SET);
+      if (long const length = read_all(files_[at].fd, buffer, capacity); length > 0) return length;
+      close_file(files_[at].fd);  // its group is gone, and another may have come in its place
+      files_[at] = files_[--count_];
+    }
+    long fd = open_to_read(path);
+    if (fd == -EMFILE) {
+      close_all();
+      fd = open_to_read(path);
+    }
+    if (failed(fd)) return fd;
+    long const length = read_all(static_cast<int>(fd), buffer, capacity);
+    if (length > 0 && count_ < kMost) files_[count_++] = {name, static_cast<int>(fd)};
+    else close_file(static_cast<int>(fd));
+    return length;
+  }
+
+ private:
+  static constexpr unsigned kMost = 32;
+  static constexpr std::uint64_t kMinute = 60'000'000'000;  // ns: a mount may change, or the thread's namespace
+
+  static std::uint64_t hash_of(const char* text) noexcept {  // FNV-1a, 64 bits
+    std::uint64_t hash = 14695981039346656037u;
+    for (; *text != 0; ++text) hash = (hash ^ static_cast<unsigned char>(*text)) * 1099511628211u;
+    return hash;
+  }
+  void close_all() noexcept {
+    while (count_ != 0) close_file(files_[--count_].fd);
+    since_ns_ = monotonic_ns();
+  }
+
+  struct File {
+    std::uint64_t name = 0;
+    int fd = -1;
+  } files_[kMost] = {};
+  unsigned count_ = 0;
+  std::uint64_t since_ns_ = 0;
+};
+
+constinit KeptFiles kept_files;
+constinit thread_local bool keeps_files = false;
+
+}  // namespace
+
+long read_file(const char* path, char* buffer, std::size_t capacity) noexcept {
+  long const fd = open_to_read(path);
+  if (failed(fd)) return fd;
+  long const length = read_all(static_cast<int>(fd), buffer, capacity);
+  close_file(static_cast<int>(fd));
+  return length;
+}
+
+long read_again(const char* path, char* buffer, std::size_t capacity) noexcept {
+  return keeps_files ? kept_files.read(path, buffer, capacity) : read_file(path, buffer, capacity);
 }
 
 int open_file(const char* path, int flags, int mode) noexcept {
@@ -281,9 +350,11 @@ bool write_stderr(std::string_view text) noexcept {
 
 bool take_own_descriptors() noexcept {
   constexpr long kCloseRange = 436, kUnshare = 2;  // close_range(2) and CLOSE_RANGE_UNSHARE, Linux 5.9
-  if (!failed(system_call(kCloseRange, 0, UINT32_MAX, kUnshare))) return has_own_descriptors = true;
-  if (failed(system_call(SYS_unshare, CLONE_FILES))) return false;
-  has_own_descriptors = true;
+  bool const is_closed = !failed(system_call(kCloseRange, 0, UINT32_MAX, kUnshare));
+  if (!is_closed && failed(system_call(SYS_unshare, CLONE_FILES))) return false;
+  has_own_descriptors = keeps_files = true;
+  kept_files.begin();
+  if (is_closed) return true;
   // A copy of the program's table is there now. Each number that is open is closed in it.
   struct rlimit64 most {};
   long const open_at_most = system_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, reinterpret_cast<long>(&most)) == 0 &&
@@ -295,7 +366,7 @@ bool take_own_descriptors() noexcept {
 Resident resident() noexcept {
   char statm[128] = {};
   // The thread's own: of a process whose first thread has ended, /proc/self tells no memory.
-  if (read_file("/proc/thread-self/statm", statm, sizeof statm - 1) <= 0) return {};
+  if (read_again("/proc/thread-self/statm", statm, sizeof statm - 1) <= 0) return {};
   const char* text = statm;
   std::size_t const mapped = number_at(text), pages = number_at(text), shared = number_at(text);
   for (int skipped = 0; skipped < 2; ++skipped) number_at(text);

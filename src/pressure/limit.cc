@@ -84,7 +84,7 @@ struct Text {
   char bytes[65536] = {};
   long length = 0;
   bool read(const char* path) noexcept {
-    length = os::read_file(path, bytes, sizeof bytes);
+    length = os::read_again(path, bytes, sizeof bytes);
     return length > 0;
   }
   bool was_refused() const noexcept { return length == -EACCES || length == -EPERM; }

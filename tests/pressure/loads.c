@@ -5,7 +5,7 @@
  *        loads read|map FILE SECONDS   reads the file again and again, by read(2) or through a mapping, 40 MiB of its
  *                                      own in hand
  *        loads sawtooth MIB MIB SECONDS   goes from the one to the other and back, once in two seconds
- *        loads hold MIB SECONDS [RATE]    takes so much in blocks of 64 B to 1 KiB, and then replaces RATE of them a second
+ *        loads hold MIB SECONDS [RATE]    takes so much in blocks of 64 B to 1 KiB, then replaces RATE of them a second
  *        loads prefork WORKERS MIB EACH_MIB   takes MIB, forks so many and lets each take EACH_MIB in ten seconds
  *
  * Reading is no pressure: where the monitor runs, `read` and `map` end with 1 if it saw a change of level meanwhile, or
@@ -101,7 +101,8 @@ static int survive(const char* name) {
     return 0;
   }
   if (strcmp(name, "classes") == 0) {
-    for (size_t size = 16; size <= 32 << 10; size *= 2) fill_and_free(60 * kMiB, size, size, size);
+    // From 64 B on: the list of smaller blocks would be half as large as they are, and live memory near the limit.
+    for (size_t size = 64; size <= 128 << 10; size *= 2) fill_and_free(60 * kMiB, size, size, size);
     return 0;
   }
   if (strcmp(name, "one-block") == 0) {

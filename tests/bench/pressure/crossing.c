@@ -54,7 +54,8 @@ static uint64_t cached_in(int file) {
   ssize_t const length = pread(file, text, sizeof text - 1, 0);
   text[length > 0 ? length : 0] = 0;
   uint64_t sum = 0;
-  static const char* const keys[] = {"\ntotal_inactive_file ", "\ntotal_active_file ", "\ninactive_file ", "\nactive_file "};
+  static const char* const keys[] = {"\ntotal_inactive_file ", "\ntotal_active_file ", "\ninactive_file ",
+                                     "\nactive_file "};
   int const is_version1 = strstr(text, keys[0]) != NULL;
   for (int i = is_version1 ? 0 : 2, end = i + 2; i < end; ++i) {
     const char* const at = strstr(text, keys[i]);
@@ -88,7 +89,8 @@ int main(int count, char** words) {
   for (size_t taken = 0;; taken += 4080) {
     take(4080);
     uint64_t const usage = number_in(usage_file) - cached;
-    while (at < kMarks && usage >= limit / 100 * percent[at] + limit % 100 * percent[at] / 100) crossed[at++] = now_ns();
+    while (at < kMarks && usage >= limit / 100 * percent[at] + limit % 100 * percent[at] / 100)
+      crossed[at++] = now_ns();
     if (usage >= limit / 100 * 98) break;
     while (rate != 0 && (double)taken > (double)(now_ns() - start) / 1e9 * rate) usleep(200);
   }
