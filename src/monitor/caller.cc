@@ -1,6 +1,8 @@
 #include "monitor/caller.hpp"
 
 #include <atomic>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/prctl.h>
 
 #include "monitor/helper_thread.hpp"
@@ -9,6 +11,8 @@
 #include "platform/os.hpp"
 #include "pools/record.hpp"
 #include "pressure/account.hpp"
+
+#pragma weak pthread_sigmask
 
 namespace mempool::monitor {
 namespace {
@@ -71,6 +75,9 @@ void* run(void*) {
     if (!taken.has_change && !taken.has_request) os::wait(word_of(posted), seen);
   }
   pressure::thread_attached();
+  // This may be the last thread, in which the program's exit runs, with its handlers: not without signals.
+  sigset_t const none{};
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
   return nullptr;
 }
 

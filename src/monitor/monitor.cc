@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/prctl.h>
 
 #include "base/figures.hpp"
@@ -25,8 +23,6 @@
 #include "pressure/policy.hpp"
 #include "routing/fallback.hpp"
 #include "routing/libc_heap.hpp"
-
-#pragma weak pthread_sigmask
 
 namespace mempool::monitor {
 namespace {
@@ -210,7 +206,6 @@ class Watcher {
   ~Watcher() { stalls_.close(); }
 
   void settle() noexcept { decay_.settle(); }
-  bool is_needless() const noexcept { return is_needless_; }
   std::size_t left_for_growth() const noexcept { return left_for_growth_; }
 
   /// One look, and what follows from it, and the rest until the next. False: the thread is to end.
@@ -235,17 +230,11 @@ class Watcher {
     if (farewell.load(std::memory_order_acquire) == kAsked) say_the_end(reading);
     publish(reading);
     decay_.step(now);
-    // A program may end its first thread and go on in others; the last one to end ends the process, and that is this
-    // one then. The C library calls exit(0) for it.
-    if (pressure::live_threads() == 0) {
-      end_caller();
-      os::Threads const left = os::threads();
-      if (left.first_has_ended && left.count <= 2) return false;
-      pause = std::min(pause, kShortestLook);
-    }
-    if (has_long_been_alone(now)) {
+    // A program may end its first thread and go on in others; the last one to end ends the process, and waits for this.
+    bool const is_over = pressure::live_threads() == 0;
+    if (is_over) end_caller();
+    if (is_over || has_long_been_alone(now)) {
       // Due again where a quarter of what is left until the warning is used.
-      is_needless_ = true;
       left_for_growth_ = reading.is_finite() ? policy_.to_next_threshold(reading.usage, reading.limit) / 4 : kMatters;
       return false;
     }
@@ -314,7 +303,7 @@ class Watcher {
   /// intervals: a minute. A second thread is what unshare(2) and the like refuse.
   bool has_long_been_alone(std::uint64_t now) noexcept {
     bool const may_end = level_ == Level::normal && options::number(Opt::monitor) != 1 && !anyone_is_registered() &&
-                         simulated.load(std::memory_order_relaxed) < 0 && os::threads().count == 2;
+                         simulated.load(std::memory_order_relaxed) < 0 && os::thread_count() == 2;
     if (!may_end) alone_since_ = now;
     return now - alone_since_ >= 12 * static_cast<std::uint64_t>(options::number(Opt::interval)) * 1000000;
   }
@@ -524,28 +513,22 @@ class Watcher {
   Level level_at_trip_ = Level::normal;
   std::uint64_t tripped_ns_ = 0;
   std::size_t handed_out_ = 0;
-  bool said_exhausted_ = false, is_needless_ = false;
+  bool said_exhausted_ = false;
 };
 
 void* run(void*) {
   prctl(PR_SET_NAME, "mempool", 0, 0, 0);
   os::take_own_descriptors();
+  pressure::monitor_is(os::thread_id());
   // Where addresses are limited, what waits for this thread would stand in the way of the program's own mmap.
   if (os::address_space_left() == SIZE_MAX) pressure::monitor_started();
   Watcher watcher;
   while (watcher.turn()) {
   }
-  if (watcher.is_needless()) {
-    // In this order, or a start would be lost, or what the program left to this thread.
-    running_in.store(0, std::memory_order_relaxed);
-    pressure::monitor_ended(watcher.left_for_growth());
-    watcher.settle();
-    return nullptr;
-  }
-  // What follows is the program's exit, with its handlers: not without signals, and not waiting for this thread.
+  // In this order, or a start would be lost, or what the program left to this thread.
   running_in.store(0, std::memory_order_relaxed);
-  sigset_t const none{};
-  pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  pressure::monitor_ended(watcher.left_for_growth());
+  watcher.settle();
   return nullptr;
 }
 

@@ -52,6 +52,8 @@ void wake_all(const std::uint32_t* word) noexcept;
 int process_id() noexcept;
 int thread_id() noexcept;
 int parent_id() noexcept;
+/// Whether a thread of this process has not ended yet.
+bool is_alive(int thread) noexcept;
 std::uint64_t monotonic_ns() noexcept;
 
 // -- Files: only at start, in the monitor and on the way to abort ------------------------------------------
@@ -100,12 +102,8 @@ struct AddressLimits {
 AddressLimits address_limits() noexcept;
 /// True of the first process of a container, and of what that started.
 bool is_first_of_its_namespace() noexcept;
-/// Threads of the process; one that ended first of all is counted to the end. 0 where /proc cannot be read.
-struct Threads {
-  unsigned count = 0;
-  bool first_has_ended = false;
-};
-Threads threads() noexcept;
+/// How many threads the process has, a first one that has ended included. 0 where /proc cannot be read.
+unsigned thread_count() noexcept;
 /// Highest resident bytes so far, from getrusage(2): no descriptor. For application threads.
 std::size_t peak_resident() noexcept;
 /// True in a set-user-ID, set-group-ID or file-capability program (AT_SECURE).

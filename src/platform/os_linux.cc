@@ -146,6 +146,7 @@ void wake_all(const std::uint32_t* word) noexcept {
 
 int process_id() noexcept { return static_cast<int>(system_call(SYS_getpid)); }
 int thread_id() noexcept { return static_cast<int>(system_call(SYS_gettid)); }
+bool is_alive(int thread) noexcept { return !failed(system_call(SYS_tgkill, process_id(), thread, 0)); }
 int parent_id() noexcept { return static_cast<int>(system_call(SYS_getppid)); }
 
 std::uint64_t monotonic_ns() noexcept {
@@ -389,15 +390,12 @@ AddressLimits address_limits() noexcept {
 
 bool is_first_of_its_namespace() noexcept { return process_id() == 1 || parent_id() == 1; }
 
-Threads threads() noexcept {
+unsigned thread_count() noexcept {
   char stat[1024] = {};
-  if (read_file("/proc/self/stat", stat, sizeof stat - 1) <= 0) return {};
+  if (read_again("/proc/self/stat", stat, sizeof stat - 1) <= 0) return 0;
   const char* field = std::strrchr(stat, ')');  // the name before it may hold anything
-  if (field == nullptr || field[1] != ' ') return {};
-  bool const first_has_ended = field[2] == 'Z';
-  ++field;
-  for (int skipped = 3; field != nullptr && skipped < 20; ++skipped) field = std::strchr(field + 1, ' ');
-  return {field != nullptr ? static_cast<unsigned>(number_at(field)) : 0, first_has_ended};
+  for (int skipped = 2; field != nullptr && skipped < 20; ++skipped) field = std::strchr(field + 1, ' ');
+  return field != nullptr ? static_cast<unsigned>(number_at(field)) : 0;
 }
 
 std::size_t peak_resident() noexcept {

@@ -43,6 +43,7 @@ constinit std::atomic<std::size_t> tripwire{SIZE_MAX};
 constexpr std::uint32_t kTripped = 1, kWork = 2;
 constinit std::atomic<std::uint32_t> woken{0};
 constinit std::atomic<bool> running{false};
+constinit std::atomic<int> monitor_thread{0};
 // Values of handed_out at which the limits are reached.
 constinit std::atomic<std::size_t> looked_at{0};
 constinit std::atomic<std::size_t> limit_mark{SIZE_MAX}, hard_mark{SIZE_MAX};
@@ -134,7 +135,12 @@ void thread_attached() noexcept {
   if (threads.fetch_add(1, std::memory_order_relaxed) == 0) process.store(os::process_id(), std::memory_order_relaxed);
 }
 void thread_detached() noexcept {
-  if (threads.fetch_sub(1, std::memory_order_relaxed) == 1) wake_monitor(kTripped);  // it must not outlive the program
+  if (threads.fetch_sub(1, std::memory_order_relaxed) != 1) return;
+  int const thread = monitor_thread.load(std::memory_order_relaxed);
+  if (thread == 0) return;
+  wake_monitor(kTripped);
+  std::uint32_t const nobody_wakes_this = 0;
+  for (int ms = 0; ms < 1000 && os::is_alive(thread); ++ms) os::wait(&nobody_wakes_this, 0, 1);
 }
 int live_threads() noexcept { return threads.load(std::memory_order_relaxed); }
 
@@ -148,6 +154,7 @@ Woken sleep(int timeout_ms) noexcept {
 }
 
 bool monitor_runs() noexcept { return running.load(std::memory_order_relaxed); }
+void monitor_is(int thread) noexcept { monitor_thread.store(thread, std::memory_order_relaxed); }
 void monitor_started() noexcept { running.store(true, std::memory_order_relaxed); }
 void monitor_ended(std::size_t bytes) noexcept {
   running.store(false, std::memory_order_relaxed);
@@ -182,6 +189,7 @@ void forked() noexcept {
   start_due.store(options::number(options::Opt::monitor) == 1, std::memory_order_relaxed);
   tripwire.store(SIZE_MAX, std::memory_order_relaxed);
   woken.store(0, std::memory_order_relaxed);
+  monitor_thread.store(0, std::memory_order_relaxed);
   running.store(false, std::memory_order_relaxed);
   oversized.store(0, std::memory_order_relaxed);
   tight.store(false, std::memory_order_relaxed);
