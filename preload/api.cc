@@ -47,9 +47,11 @@ MEMPOOL_EXPORT long libmempool_on_pressure(libmempool_listener listener, void* c
   return registered(monitor::add_listener(listener, context));
 }
 
-MEMPOOL_EXPORT long libmempool_register(const char* name, libmempool_usage usage, libmempool_reclaim reclaim, void* context) {
+MEMPOOL_EXPORT long libmempool_register(const char* name, libmempool_usage usage, libmempool_reclaim reclaim,
+                                        void* context) {
   if (name == nullptr || usage == nullptr) return refused(EINVAL);
-  if (std::size_t const length = std::strlen(name); length == 0 || length > monitor::kLongestName) return refused(EINVAL);
+  if (std::size_t const length = std::strlen(name); length == 0 || length > monitor::kLongestName)
+    return refused(EINVAL);
   routing::start();
   return registered(monitor::add_holder(name, usage, reclaim, context));
 }

@@ -33,21 +33,21 @@ enum libmempool_level {
 
 /** What the monitor saw when it last looked. Sizes in bytes. */
 struct libmempool_snapshot {
-  size_t size;            /* of this struct, set by the caller */
-  int level;              /* enum libmempool_level */
-  int is_simulated;       /* 1 after libmempool_simulate */
-  uint64_t limit;         /* the nearest; UINT64_MAX: none was found */
-  uint64_t usage;         /* of that limit, less what the kernel can drop */
-  uint64_t resident;      /* this process's RSS */
-  uint64_t heap_live;     /* blocks handed to the program, thread caches included */
-  uint64_t heap_kept;     /* free, and not given back yet */
-  uint64_t held;          /* the sum of what registered holders say they hold */
-  uint64_t growth;        /* of usage, a second; 0 where it does not grow */
-  uint64_t seconds_left;  /* until the limit is reached at that rate; UINT64_MAX: not to be told */
-  uint64_t given_back;    /* so far, by the monitor and by threads */
-  uint64_t transitions;   /* from one level to another, so far */
-  uint64_t looks;         /* so far; 0: there is no monitor, or it has not looked yet */
-  char source[128];       /* whose limit it is: "cgroup /a/b", "MEMPOOL_LIMIT", "physical memory", ... */
+  size_t size;           /* of this struct, set by the caller */
+  int level;             /* enum libmempool_level */
+  int is_simulated;      /* 1 after libmempool_simulate */
+  uint64_t limit;        /* the nearest; UINT64_MAX: none was found */
+  uint64_t usage;        /* of that limit, less what the kernel can drop */
+  uint64_t resident;     /* this process's RSS */
+  uint64_t heap_live;    /* blocks handed to the program, thread caches included */
+  uint64_t heap_kept;    /* free, and not given back yet */
+  uint64_t held;         /* the sum of what registered holders say they hold */
+  uint64_t growth;       /* of usage, a second; 0 where it does not grow */
+  uint64_t seconds_left; /* until the limit is reached at that rate; UINT64_MAX: not to be told */
+  uint64_t given_back;   /* so far, by the monitor and by threads */
+  uint64_t transitions;  /* from one level to another, so far */
+  uint64_t looks;        /* so far; 0: there is no monitor, or it has not looked yet */
+  char source[128];      /* whose limit it is: "cgroup /a/b", "MEMPOOL_LIMIT", "physical memory", ... */
 };
 
 /**
@@ -76,17 +76,17 @@ long libmempool_on_pressure(libmempool_listener listener, void* context);
 
 /** How much it may hurt. Holders are asked in this order, until enough was given back. */
 enum libmempool_pass {
-  LIBMEMPOOL_BENIGN = 0,      /* what nobody will miss: spare buffers, expired entries */
-  LIBMEMPOOL_IDLE = 1,        /* what was not used lately; from warning on */
-  LIBMEMPOOL_DESTRUCTIVE = 2  /* what is of use, and can be had again; from critical on */
+  LIBMEMPOOL_BENIGN = 0,     /* what nobody will miss: spare buffers, expired entries */
+  LIBMEMPOOL_IDLE = 1,       /* what was not used lately; from warning on */
+  LIBMEMPOOL_DESTRUCTIVE = 2 /* what is of use, and can be had again; from critical on */
 };
 
 /** What a holder is asked for. */
 struct libmempool_request {
-  size_t size;   /* of this struct, as the library knows it */
-  size_t bytes;  /* wanted from this holder; less is welcome, and so is more */
-  int pass;      /* enum libmempool_pass */
-  int level;     /* enum libmempool_level */
+  size_t size;  /* of this struct, as the library knows it */
+  size_t bytes; /* wanted from this holder; less is welcome, and so is more */
+  int pass;     /* enum libmempool_pass */
+  int level;    /* enum libmempool_level */
 };
 
 /** Bytes the holder holds now. May be called at any time, often; must not block, allocate or throw. */

@@ -1,9 +1,9 @@
 #include "monitor/caller.hpp"
 
-#include <atomic>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <atomic>
 
 #include "monitor/helper_thread.hpp"
 #include "monitor/registry.hpp"
@@ -31,7 +31,7 @@ constinit Lock lock;
 constinit Mail mail;
 constinit std::atomic<std::uint32_t> posted{0};    // the caller sleeps on it
 constinit std::atomic<std::uint32_t> answered{0};  // requests; the monitor sleeps on it
-constinit std::uint32_t asked = 0;  // requests; the monitor's alone
+constinit std::uint32_t asked = 0;                 // requests; the monitor's alone
 constinit std::atomic<std::size_t> given{0};
 constinit std::atomic<int> running_in{0};  // the process whose caller runs, or started to
 
@@ -116,7 +116,8 @@ std::size_t ask_holders(std::size_t wanted, int pass, int level, int patience_ms
   if (!is_posted) return 0;
   std::uint32_t const before = asked++;
   std::uint64_t const end = os::monotonic_ns() + static_cast<std::uint64_t>(patience_ms) * 1000000;
-  for (std::uint64_t now = os::monotonic_ns(); answered.load(std::memory_order_acquire) == before; now = os::monotonic_ns()) {
+  for (std::uint64_t now = os::monotonic_ns(); answered.load(std::memory_order_acquire) == before;
+       now = os::monotonic_ns()) {
     if (now >= end) return 0;
     os::wait(word_of(answered), before, static_cast<int>((end - now + 999999) / 1000000));
   }

@@ -88,7 +88,8 @@ class Object {
   bool is_first_ = true;
 };
 
-constexpr std::string_view kKinds[] = {"entered", "left", "stays", "gave_back", "exhausted", "oversized", "new_limit", "ended"};
+constexpr std::string_view kKinds[] = {"entered",   "left",      "stays",     "gave_back",
+                                       "exhausted", "oversized", "new_limit", "ended"};
 
 }  // namespace
 
@@ -115,7 +116,10 @@ void format_text(LongLine& line, Event const& event) noexcept {
       return;
     case Event::Kind::ended:
       line.text("ended, with a peak of ").size(event.bytes).text(" (limit ").size(event.bound.limit).text(", ");
-      line.text(event.bound.source).text("), ").dec(event.warnings).text(event.warnings == 1 ? " warning" : " warnings");
+      line.text(event.bound.source)
+          .text("), ")
+          .dec(event.warnings)
+          .text(event.warnings == 1 ? " warning" : " warnings");
       line.text(" and ").dec(event.criticals).text(" critical; gave back ").size(event.given_back).text(" in all");
       return;
     case Event::Kind::left:

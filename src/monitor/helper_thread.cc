@@ -1,8 +1,8 @@
 #include "monitor/helper_thread.hpp"
 
-#include <cerrno>
 #include <pthread.h>
 #include <signal.h>
+#include <cerrno>
 
 #include "routing/libc_heap.hpp"
 

@@ -1,9 +1,9 @@
 #include "monitor/monitor.hpp"
 
+#include <sys/prctl.h>
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <sys/prctl.h>
 
 #include "base/figures.hpp"
 #include "monitor/caller.hpp"
@@ -31,14 +31,14 @@ using options::Opt;
 using pressure::Level;
 using pressure::Reading;
 
-constexpr std::int64_t kSecondLook = 100;     // ms
-constexpr std::int64_t kShortestLook = 20;   // ms
+constexpr std::int64_t kSecondLook = 100;   // ms
+constexpr std::int64_t kShortestLook = 20;  // ms
 // After the tripwire: the bytes were handed out, now they are being touched. At 10 MiB/s that takes all these looks.
 constexpr std::int64_t kAfterTripwire = 1;  // ms
 constexpr unsigned kLooksAfterTripwire = 32;
 // The kernel charges a group in batches of 64 pages a core, ahead of what is touched; a slab is handed out ahead, too.
 constexpr std::size_t kAhead = std::size_t{320} << 10;
-constexpr int kReuse = 10;  // ms for which a freed mapping may find a new use before it is given back
+constexpr int kReuse = 10;      // ms for which a freed mapping may find a new use before it is given back
 constexpr int kFarewell = 100;  // ms that an exit waits at most
 constexpr int kPatience = 500;  // ms for which holders may take their time before the next look
 constexpr std::size_t kMiB = std::size_t{1} << 20;
@@ -46,14 +46,14 @@ constexpr std::size_t kWorthALine = kMiB;
 constexpr std::size_t kMatters = 16 * kMiB;  // of a process that speaks
 constexpr std::size_t kStackBytes = std::size_t{128} << 10;
 constexpr std::uint64_t kSecond = 1000000000;  // ns
-constexpr std::uint64_t kEarlyWarning = 60;  // s that a forecast must leave to raise the level
+constexpr std::uint64_t kEarlyWarning = 60;    // s that a forecast must leave to raise the level
 
 constinit std::atomic<int> running_in{0};  // the process whose monitor runs, or started to
 constinit std::atomic<int> simulated{-1};
 constinit std::atomic<bool> was_critical{false};  // in this process, as far as it spoke
 enum Farewell : std::uint32_t { kNone, kAsked, kSaid };
 constinit std::atomic<std::uint32_t> farewell{kNone};
-constinit Lock reading_lock;   // read_limits() has one reader at a time
+constinit Lock reading_lock;  // read_limits() has one reader at a time
 constinit Lock snapshot_lock;
 constinit libmempool_snapshot last_snapshot = {};
 
@@ -136,8 +136,8 @@ class Decay {
   Quiet pools_, fallback_;
 };
 
-/// Which lines are written. A change of level always, but for a level that flaps; that a level lasts, from once a minute
-/// to once in a quarter of an hour; sixty lines an hour beside the changes.
+/// Which lines are written. A change of level always, but for a level that flaps; that a level lasts, from once a
+/// minute to once in a quarter of an hour; sixty lines an hour beside the changes.
 class Temper {
  public:
   bool allows_change(std::uint64_t now_ns) noexcept {
@@ -239,8 +239,10 @@ class Watcher {
       return false;
     }
     if (looks_of_trip_ != 0) pause = std::min(pause, looks_of_trip_ == 1 ? kShortestLook : kAfterTripwire);
-    if (rest(pause)) begin_trip();
-    else if (looks_of_trip_ != 0) --looks_of_trip_;
+    if (rest(pause))
+      begin_trip();
+    else if (looks_of_trip_ != 0)
+      --looks_of_trip_;
     return true;
   }
 
@@ -274,8 +276,10 @@ class Watcher {
     }
     bool const has_share = reading.resident >= reading.usage / 4;
     pressure::set_tight(level_ >= Level::critical && has_share && options::number(Opt::trim) == 1);
-    if (level_ != was) on_change(was, reading, now);
-    else if (level_ != Level::normal) on_same_level(reading, now);
+    if (level_ != was)
+      on_change(was, reading, now);
+    else if (level_ != Level::normal)
+      on_same_level(reading, now);
     if (level_ > Level::normal && (level_ > was || is_worth_another_pass(reading))) relieve(was, reading, now);
 
     pause = policy_.next_look_ms(reading.usage, reading.limit, rate, pause);
@@ -338,7 +342,8 @@ class Watcher {
     if (level_ > was)
       (level_ == Level::warning ? figures.warnings : figures.criticals).fetch_add(1, std::memory_order_relaxed);
     // Said before anything is given back: the line must be out should that take too long.
-    if (level_ >= Level::critical && cause_ != "simulated" && speaks(reading)) was_critical.store(true, std::memory_order_relaxed);
+    if (level_ >= Level::critical && cause_ != "simulated" && speaks(reading))
+      was_critical.store(true, std::memory_order_relaxed);
     if (speaks(reading) && temper_.allows_change(now))
       say_event(event_of(level_ > was ? Event::Kind::entered : Event::Kind::left, was, reading));
     publish(reading);
@@ -613,13 +618,15 @@ void start_for_registration() noexcept {
 }
 
 void say_farewell() noexcept {
-  if (running_in.load(std::memory_order_relaxed) != os::process_id() || !was_critical.load(std::memory_order_relaxed)) return;
+  if (running_in.load(std::memory_order_relaxed) != os::process_id() || !was_critical.load(std::memory_order_relaxed))
+    return;
   farewell.store(kAsked, std::memory_order_release);
   pressure::wake_monitor_to_look();
   std::uint64_t const end = os::monotonic_ns() + kFarewell * 1000000u;
   for (std::uint64_t now = os::monotonic_ns(); now < end && farewell.load(std::memory_order_acquire) == kAsked;
        now = os::monotonic_ns())
-    os::wait(reinterpret_cast<const std::uint32_t*>(&farewell), kAsked, static_cast<int>((end - now + 999999) / 1000000));
+    os::wait(reinterpret_cast<const std::uint32_t*>(&farewell), kAsked,
+             static_cast<int>((end - now + 999999) / 1000000));
 }
 
 void look_soon() noexcept {

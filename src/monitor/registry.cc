@@ -35,7 +35,8 @@ const std::uint32_t* word_of(std::atomic<std::uint32_t> const& word) noexcept {
 long add(Entry const& filled) noexcept {
   Guard const guard{lock};
   if (!guard) return 0;
-  Entry* const free = std::find_if(entries, entries + kMostRegistered, [](Entry const& e) { return e.id == 0 && e.calls == 0; });
+  Entry* const free =
+      std::find_if(entries, entries + kMostRegistered, [](Entry const& e) { return e.id == 0 && e.calls == 0; });
   if (free == entries + kMostRegistered) return 0;
   *free = filled;
   return free->id = ++last_id;

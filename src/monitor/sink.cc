@@ -1,8 +1,8 @@
 #include "monitor/sink.hpp"
 
-#include <cstring>
 #include <fcntl.h>
 #include <time.h>
+#include <cstring>
 
 #include "monitor/seam.h"
 #include "options/options.hpp"
@@ -70,8 +70,9 @@ void open_once() noexcept {
   }
   mempool_sink_style styles[kMostPlaces];
   for (unsigned i = 0; i < place_count; ++i)
-    styles[i] = is_json() ? mempool_sink_bare
-                          : places[i].kind == Place::Kind::file ? mempool_sink_stamped : mempool_sink_plain;
+    styles[i] = is_json()                             ? mempool_sink_bare
+                : places[i].kind == Place::Kind::file ? mempool_sink_stamped
+                                                      : mempool_sink_plain;
   use_spdlog = &mempool_sink_open != nullptr && mempool_sink_open(styles, place_count);
 }
 
@@ -87,9 +88,12 @@ pressure::Level level_of(Event const& event) noexcept {
   switch (event.kind) {
     case Kind::entered:
     case Kind::stays:
-    case Kind::exhausted: return event.level;
-    case Kind::oversized: return pressure::Level::warning;
-    default: return pressure::Level::normal;
+    case Kind::exhausted:
+      return event.level;
+    case Kind::oversized:
+      return pressure::Level::warning;
+    default:
+      return pressure::Level::normal;
   }
 }
 
@@ -127,8 +131,7 @@ void say(Event const& event) noexcept {
   pressure::Level const level = level_of(event);
   if (use_spdlog) return mempool_sink_write(static_cast<int>(level), text.view().data(), text.view().size());
   LongLine line;
-  if (!is_json())
-    line.text("libmempool: ").text(level == pressure::Level::normal ? "info" : name_of(level)).text(": ");
+  if (!is_json()) line.text("libmempool: ").text(level == pressure::Level::normal ? "info" : name_of(level)).text(": ");
   std::string_view const finished = line.text(text.view()).finished();
   for (unsigned i = 0; i < place_count; ++i) mempool_sink_emit(i, finished.data(), finished.size());
 }

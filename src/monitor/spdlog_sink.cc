@@ -4,7 +4,8 @@
 // seam, and whose malloc is sink_arena.cc's: what the program allocates with can be at its end when this must work.
 // Its constructors do not run at load but at mempool_sink_open. Called by one thread, the monitor's.
 
-#define SPDLOG_LEVEL_NAMES {"trace", "debug", "info", "warning", "critical", "emergency", "off"}
+#define SPDLOG_LEVEL_NAMES \
+  { "trace", "debug", "info", "warning", "critical", "emergency", "off" }
 #include <spdlog/common.h>
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>

@@ -1,7 +1,7 @@
 #include "monitor/stalls.hpp"
 
-#include <cstring>
 #include <fcntl.h>
+#include <cstring>
 
 #include "platform/os.hpp"
 

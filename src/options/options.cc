@@ -43,8 +43,8 @@ constexpr bool parse_size(std::string_view text, std::int64_t& bytes) noexcept {
     std::string_view name;
     unsigned lg;
   };
-  constexpr Suffix suffixes[] = {{"", 0},    {"b", 0},    {"k", 10},   {"kib", 10}, {"m", 20},  {"mib", 20},
-                                 {"g", 30}, {"gib", 30}, {"t", 40},  {"tib", 40}};
+  constexpr Suffix suffixes[] = {{"", 0},     {"b", 0},  {"k", 10},   {"kib", 10}, {"m", 20},
+                                 {"mib", 20}, {"g", 30}, {"gib", 30}, {"t", 40},   {"tib", 40}};
   if (!take_number(text, bytes)) return false;
   for (Suffix const& suffix : suffixes)
     if (same(text, suffix.name)) {
@@ -120,9 +120,9 @@ bool parse(Unit unit, std::string_view text, Value& into) noexcept {
       good = parse_percent(text, value.percent) || parse_size(text, value.number);
       break;
     case Unit::threshold:
-      good = parse_percent(text, value.percent) ||
-             (text.starts_with('-') && parse_size({text.data() + 1, text.size() - 1}, value.number) &&
-              value.number != 0);
+      good =
+          parse_percent(text, value.percent) ||
+          (text.starts_with('-') && parse_size({text.data() + 1, text.size() - 1}, value.number) && value.number != 0);
       break;
     case Unit::time:
       good = parse_time(text, value.number) && value.number >= 20 && value.number <= 3600000;

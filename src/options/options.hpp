@@ -12,7 +12,20 @@
 namespace mempool::options {
 
 enum class Opt : std::uint8_t {
-  enable, pools, monitor, limit, hard_limit, warning, critical, emergency, trim, interval, log, log_format, verbose, summary,
+  enable,
+  pools,
+  monitor,
+  limit,
+  hard_limit,
+  warning,
+  critical,
+  emergency,
+  trim,
+  interval,
+  log,
+  log_format,
+  verbose,
+  summary,
   on_error,
 };
 
@@ -49,7 +62,8 @@ inline constexpr std::array kTable = {
         "Memory the process may use. auto: the nearest of the cgroup's limits and physical memory; a percentage "
         "is of that."},
     Row{Opt::hard_limit, "MEMPOOL_LIMIT_HARD", Unit::hard, "0", "a size like 96MiB, a percentage like 95%, or 0",
-        "Usage beyond which malloc refuses to grow the heap: nullptr and ENOMEM, after all that is free was given back. 0: "
+        "Usage beyond which malloc refuses to grow the heap: nullptr and ENOMEM, after all that is free was given "
+        "back. 0: "
         "never."},
     Row{Opt::warning, "MEMPOOL_WARNING", Unit::threshold, "80%", "1% to 100%, or headroom like -512MiB",
         "Usage at which the monitor warns and gives back free memory."},
@@ -58,11 +72,13 @@ inline constexpr std::array kTable = {
     Row{Opt::emergency, "MEMPOOL_EMERGENCY", Unit::threshold, "97%", "1% to 100%, or headroom like -32MiB",
         "Usage at which the monitor says for the last time that the limit is near."},
     Row{Opt::trim, "MEMPOOL_TRIM", Unit::flag, "1", "0 or 1",
-        "0 leaves all memory where it is under pressure: nothing is given back, no holder is asked; lines are written."},
+        "0 leaves all memory where it is under pressure: nothing is given back, no holder is asked; lines are "
+        "written."},
     Row{Opt::interval, "MEMPOOL_INTERVAL", Unit::time, "5s", "20ms to 1h",
         "Longest time between two looks at memory; near the limit the monitor looks more often by itself."},
     Row{Opt::log, "MEMPOOL_LOG", Unit::path, "stderr", "stderr, termination, termination=FILE, files; a comma between",
-        "Where the monitor's lines go. A file is appended to, and made when the first line is due; termination keeps the "
+        "Where the monitor's lines go. A file is appended to, and made when the first line is due; termination keeps "
+        "the "
         "last line alone, in /dev/termination-log."},
     Row{Opt::log_format, "MEMPOOL_LOG_FORMAT", Unit::format, "text", "text or json",
         "json writes each of the monitor's lines as one object, sizes in bytes."},
@@ -86,7 +102,7 @@ static_assert(table_is_sound(), "a row out of order, a name without the prefix, 
 
 /// A parsed value. Which of the two numbers counts, and what it means, follows from the row's unit.
 struct Value {
-  std::int64_t number = 0;  // flag 0/1; automatic -1/0/1; bytes; milliseconds; choice 0/1
+  std::int64_t number = 0;   // flag 0/1; automatic -1/0/1; bytes; milliseconds; choice 0/1
   std::uint8_t percent = 0;  // limit, threshold: not 0 where a percentage was given
   bool operator==(const Value&) const = default;
 };

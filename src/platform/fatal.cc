@@ -25,9 +25,12 @@ constinit std::atomic<unsigned char> said{0};  // bit per Fault, under MEMPOOL_O
 
 constexpr std::string_view name_of(Fault fault) noexcept {
   switch (fault) {
-    case Fault::double_free: return "double free";
-    case Fault::invalid_free: return "invalid free";
-    case Fault::invalid_realloc: return "invalid realloc";
+    case Fault::double_free:
+      return "double free";
+    case Fault::invalid_free:
+      return "invalid free";
+    case Fault::invalid_realloc:
+      return "invalid realloc";
   }
   return "misuse";
 }

@@ -57,14 +57,16 @@ bool is_alive(int thread) noexcept;
 std::uint64_t monotonic_ns() noexcept;
 
 // -- Files: only at start, in the monitor and on the way to abort ------------------------------------------
-/// Reads at most `capacity` bytes of a file; the count, or a negative error number. Retries EINTR; closes what it opened.
+/// Reads at most `capacity` bytes of a file; the count, or a negative error number. Retries EINTR; closes what it
+/// opened.
 long read_file(const char* path, char* buffer, std::size_t capacity) noexcept;
-/// The same; a thread that has a table of descriptors of its own leaves the file open for the next time, a minute at most.
+/// The same; a thread that has a table of descriptors of its own leaves the file open for the next time, a minute at
+/// most.
 long read_again(const char* path, char* buffer, std::size_t capacity) noexcept;
 /// open(2) with O_CLOEXEC added; -1 if refused.
 int open_file(const char* path, int flags, int mode = 0) noexcept;
-/// A table of descriptors for the calling thread alone, empty: what it opens is in nobody's way, and it holds nothing of
-/// the program's open. False where the kernel or a filter refuses, and all stays shared.
+/// A table of descriptors for the calling thread alone, empty: what it opens is in nobody's way, and it holds nothing
+/// of the program's open. False where the kernel or a filter refuses, and all stays shared.
 bool take_own_descriptors() noexcept;
 long read_at(int fd, char* buffer, std::size_t capacity, std::uint64_t offset) noexcept;
 void close_file(int fd) noexcept;
@@ -89,8 +91,9 @@ void remember_stderr() noexcept;
 bool write_stderr(std::string_view text) noexcept;
 
 // -- The process -------------------------------------------------------------------------------------------
-/// Resident bytes, and those of them that no file stands behind: the kernel cannot drop these; addresses that are mapped,
-/// without those that we reserved and did not commit, and those of private data. From statm; 0 where it cannot be read.
+/// Resident bytes, and those of them that no file stands behind: the kernel cannot drop these; addresses that are
+/// mapped, without those that we reserved and did not commit, and those of private data. From statm; 0 where it cannot
+/// be read.
 struct Resident {
   std::size_t bytes = 0, anonymous = 0, mapped = 0, data = 0;
 };

@@ -1,6 +1,5 @@
 // Linux behind the contract of os.hpp, by system calls of its own so that errno stays the program's.
 
-#include <cstring>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/magic.h>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
+#include <cstring>
 
 #include <algorithm>
 #include <atomic>
@@ -200,8 +200,10 @@ class KeptFiles {
     }
     if (failed(fd)) return fd;
     long const length = read_all(static_cast<int>(fd), buffer, capacity);
-    if (length > 0 && count_ < kMost) files_[count_++] = {name, static_cast<int>(fd)};
-    else close_file(static_cast<int>(fd));
+    if (length > 0 && count_ < kMost)
+      files_[count_++] = {name, static_cast<int>(fd)};
+    else
+      close_file(static_cast<int>(fd));
     return length;
   }
 
@@ -331,7 +333,8 @@ bool is_for_lines(int fd) noexcept {
   struct stat status {};
   if (!status_of(fd, status)) return false;
   if (!is_stderr_known) return true;
-  if (stderr_at_start == FileId{}) return false;  // it was closed at start: what stands there is a file of the program's
+  if (stderr_at_start == FileId{})
+    return false;  // it was closed at start: what stands there is a file of the program's
   if (FileId{status.st_dev, status.st_ino} == stderr_at_start) return true;
   long const flags = system_call(SYS_fcntl, fd, F_GETFL);
   bool const is_written_alone = (flags & O_ACCMODE) == O_WRONLY;
@@ -358,8 +361,10 @@ bool take_own_descriptors() noexcept {
   if (is_closed) return true;
   // A copy of the program's table is there now. Each number that is open is closed in it.
   struct rlimit64 most {};
-  long const open_at_most = system_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, reinterpret_cast<long>(&most)) == 0 &&
-                                    most.rlim_max < 65536 ? static_cast<long>(most.rlim_max) : 65536;
+  long const open_at_most =
+      system_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, reinterpret_cast<long>(&most)) == 0 && most.rlim_max < 65536
+          ? static_cast<long>(most.rlim_max)
+          : 65536;
   for (long fd = 0; fd < open_at_most; ++fd) system_call(SYS_close, fd);
   return true;
 }
@@ -372,7 +377,8 @@ Resident resident() noexcept {
   std::size_t const mapped = number_at(text), pages = number_at(text), shared = number_at(text);
   for (int skipped = 0; skipped < 2; ++skipped) number_at(text);
   std::size_t const data = number_at(text);
-  auto const reserved = static_cast<std::size_t>(std::max<std::ptrdiff_t>(uncommitted.load(std::memory_order_relaxed), 0));
+  auto const reserved =
+      static_cast<std::size_t>(std::max<std::ptrdiff_t>(uncommitted.load(std::memory_order_relaxed), 0));
   return {pages * page_size(), (pages > shared ? pages - shared : 0) * page_size(),
           mapped * page_size() > reserved ? mapped * page_size() - reserved : 0, data * page_size()};
 }

@@ -37,7 +37,8 @@ void learn(std::size_t missed) noexcept {
 void reclaim_before_growth(std::size_t dirtied) noexcept {
   std::size_t discarded = 0;
   for (ClassPool& each : pool) {
-    if (each.idle_dirty_bytes() + each.depot_bytes() >= os::page_size()) discarded += each.purge(dirtied - discarded, true);
+    if (each.idle_dirty_bytes() + each.depot_bytes() >= os::page_size())
+      discarded += each.purge(dirtied - discarded, true);
     if (discarded >= dirtied) return;
   }
 }
@@ -45,7 +46,8 @@ void reclaim_before_growth(std::size_t dirtied) noexcept {
 /// While more is kept than the budget allows, what is dirtied is discarded elsewhere: a program that goes from one
 /// block size to the next would pile up memory else. In steps as small as the growth: nobody waits long.
 void make_up_for(std::size_t dirtied) noexcept {
-  if (pressure::is_tight()) [[unlikely]] return reclaim_before_growth(dirtied);
+  if (pressure::is_tight()) [[unlikely]]
+    return reclaim_before_growth(dirtied);
   if (beyond_budget() == 0) return;
   std::size_t const budget = keep_budget();
   std::size_t discarded = 0;
@@ -334,7 +336,8 @@ std::size_t beyond_budget() noexcept {
 }
 
 std::size_t keep_budget() noexcept {
-  if (pressure::is_tight()) [[unlikely]] return 0;
+  if (pressure::is_tight()) [[unlikely]]
+    return 0;
   std::size_t const live = totals().live_bytes;
   return std::max({kLeastBudget, live / 8, std::min(learned.load(std::memory_order_relaxed), most_learned(live))});
 }

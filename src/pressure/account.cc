@@ -84,7 +84,8 @@ void heap_grew(std::size_t bytes) noexcept {
     tripwire.store(SIZE_MAX, std::memory_order_relaxed);
     wake_monitor(kTripped);
   }
-  if (raised.load(std::memory_order_relaxed)) [[likely]] return;
+  if (raised.load(std::memory_order_relaxed)) [[likely]]
+    return;
   grown.fetch_add(bytes, std::memory_order_relaxed);
   if (starter.load(std::memory_order_relaxed) == nullptr || !is_due(heap)) return;
   if (!raised.exchange(true, std::memory_order_relaxed)) start_due.store(true, std::memory_order_relaxed);
@@ -92,12 +93,11 @@ void heap_grew(std::size_t bytes) noexcept {
 
 void heap_kept(std::size_t bytes) noexcept { handed_out.fetch_add(bytes, std::memory_order_relaxed); }
 
-void begin_look() noexcept {
-  looked_at.store(handed_out.load(std::memory_order_relaxed), std::memory_order_relaxed);
-}
+void begin_look() noexcept { looked_at.store(handed_out.load(std::memory_order_relaxed), std::memory_order_relaxed); }
 
 std::size_t moved_since_look() noexcept {
-  std::size_t const before = looked_at.load(std::memory_order_relaxed), heap = handed_out.load(std::memory_order_relaxed);
+  std::size_t const before = looked_at.load(std::memory_order_relaxed),
+                    heap = handed_out.load(std::memory_order_relaxed);
   return heap > before ? heap - before : before - heap;
 }
 
@@ -108,7 +108,8 @@ void note_headroom(std::size_t to_limit, std::size_t to_hard_limit) noexcept {
 }
 
 bool fits(std::size_t bytes) noexcept {
-  std::size_t const mark = limit_mark.load(std::memory_order_relaxed), heap = handed_out.load(std::memory_order_relaxed);
+  std::size_t const mark = limit_mark.load(std::memory_order_relaxed),
+                    heap = handed_out.load(std::memory_order_relaxed);
   return heap <= mark && bytes <= mark - heap;
 }
 

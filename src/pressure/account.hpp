@@ -13,8 +13,8 @@ namespace mempool::pressure {
 void heap_grew(std::size_t bytes) noexcept;
 void heap_shrank(std::size_t bytes) noexcept;
 
-/// Freed mappings that are kept stay in memory, and so in the count: beside heap_shrank() where one is freed, and undone
-/// by it where one goes or finds a new use.
+/// Freed mappings that are kept stay in memory, and so in the count: beside heap_shrank() where one is freed, and
+/// undone by it where one goes or finds a new use.
 void heap_kept(std::size_t bytes) noexcept;
 
 /// A look at memory begins. What is handed out or freed from here on it may see, or not: so many bytes since.

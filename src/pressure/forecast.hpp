@@ -16,9 +16,9 @@ inline constexpr std::uint64_t kNever = UINT64_MAX;
 class Forecast {
  public:
   /// Looks less than a quarter of a second apart count as one: between two of 20 ms chance has its say.
-  static constexpr std::uint64_t kApart = 250'000'000;          // ns
+  static constexpr std::uint64_t kApart = 250'000'000;            // ns
   static constexpr std::uint64_t kGroundHolds = 300'000'000'000;  // ns: a peak of long ago is new ground again
-  static constexpr std::uint64_t kFarthest = 3600;              // s
+  static constexpr std::uint64_t kFarthest = 3600;                // s
 
   constexpr void add(std::uint64_t now_ns, std::uint64_t usage) noexcept {
     if (count_ != 0 && now_ns - points_[count_ - 1].ns < kApart) return;

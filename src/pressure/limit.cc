@@ -332,12 +332,10 @@ Reading read_limits(const char* root) noexcept {
     std::uint64_t const total = parse_field(text.view(), "MemTotal") << 10;
     std::uint64_t const available = parse_field(text.view(), "MemAvailable") << 10;
     best.is_physical = total != 0 && best.limit == kNoLimit;
-    if (total != 0)
-      keep_the_nearer(best, total, total > available ? total - available : 0, "physical memory", "");
+    if (total != 0) keep_the_nearer(best, total, total > available ? total - available : 0, "physical memory", "");
   }
   options::Value own = options::value(options::Opt::limit);
-  if (std::int64_t const set = own_limit.load(std::memory_order_relaxed); set >= 0)
-    own = {.number = set, .percent = 0};
+  if (std::int64_t const set = own_limit.load(std::memory_order_relaxed); set >= 0) own = {.number = set, .percent = 0};
   best.all_limits += static_cast<std::uint64_t>(own.number) + own.percent;
   if (own.percent != 0 && best.limit != kNoLimit) {
     best.limit = best.limit / 100 * own.percent;

@@ -25,12 +25,12 @@ struct Bound {
 /// The nearest limit, of those that end the process or refuse it memory, and this process's own memory. No limit is one
 /// of three things: there is none, or only the machine's memory, or one that cannot be read.
 struct Reading : Bound {
-  Bound throttle;               // the nearest memory.high, which slows its group down and kills nobody
+  Bound throttle;                // the nearest memory.high, which slows its group down and kills nobody
   std::uint64_t all_limits = 0;  // the sum of all that were found: another is nearest though none changed
-  std::uint64_t resident = 0;   // bytes, this process
-  std::uint64_t anonymous = 0;  // bytes of these without a file behind them
-  bool is_physical = false;     // the machine's memory: nobody set a limit
-  bool is_unreadable = false;   // a group's files are there and may not be read: its limit may be nearer
+  std::uint64_t resident = 0;    // bytes, this process
+  std::uint64_t anonymous = 0;   // bytes of these without a file behind them
+  bool is_physical = false;      // the machine's memory: nobody set a limit
+  bool is_unreadable = false;    // a group's files are there and may not be read: its limit may be nearer
 
   bool is_finite() const noexcept { return limit != kNoLimit && !is_physical; }
   /// The smaller of limit and throttle, in bytes: what the size of a process is measured by.
@@ -58,13 +58,14 @@ Mount parse_mount(std::string_view proc_self_mountinfo, bool version2) noexcept;
 /// of sight; a group outside of it ("/../..") is taken for the root itself.
 bool group_folder(Mount const& mount, std::string_view group, char* folder, std::size_t capacity) noexcept;
 
-/// The PSI file of this process's own group of cgroup v2; false where there is none, or memory is not its business. After read_limits().
+/// The PSI file of this process's own group of cgroup v2; false where there is none, or memory is not its business.
+/// After read_limits().
 bool own_pressure_file(char* path, std::size_t capacity, const char* root = "") noexcept;
 
 /// What MEMPOOL_LIMIT says, from now on; 0: nothing.
 void set_own_limit(std::uint64_t bytes) noexcept;
-/// Bytes to what MEMPOOL_LIMIT_HARD says: a percentage of the reading's limit and its usage, a size of this process's own
-/// memory. kNoLimit: it says nothing.
+/// Bytes to what MEMPOOL_LIMIT_HARD says: a percentage of the reading's limit and its usage, a size of this process's
+/// own memory. kNoLimit: it says nothing.
 std::uint64_t headroom_to_hard_limit(Reading const& reading) noexcept;
 
 /// Reads everything anew. `proc` and `sys` are the roots of /proc and /sys: "" but in tests.

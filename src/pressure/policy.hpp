@@ -17,9 +17,9 @@ inline constexpr unsigned kLevels = 4;
 
 struct Look {
   std::uint64_t now_ns = 0;
-  std::uint64_t usage = 0, limit = 0;      // bytes
-  bool is_sure = false;                    // one look is enough
-  Level at_least = Level::normal;          // what other signals say: stalls, a throttle, a forecast
+  std::uint64_t usage = 0, limit = 0;  // bytes
+  bool is_sure = false;                // one look is enough
+  Level at_least = Level::normal;      // what other signals say: stalls, a throttle, a forecast
 };
 
 /// A threshold as the user wrote it: a percentage of the limit, or bytes that must stay free.

@@ -1,11 +1,11 @@
 #include "routing/fallback.hpp"
 
+#include <mimalloc.h>
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <mimalloc.h>
 
 #include "base/figures.hpp"
 #include "platform/lock.hpp"
@@ -213,7 +213,6 @@ bool is_inside_live_block(const void* p) noexcept {
 std::size_t kept_bytes() noexcept { return mappings.kept_bytes(); }
 void settle(unsigned halvings) noexcept { mappings.settle(keep_budget(), halvings); }
 void forget_half() noexcept { mappings.forget_half(); }
-
 
 void trim() noexcept {
   KeepErrno const keep;

@@ -33,7 +33,8 @@ void* out_of_memory() noexcept {
 
 /// The last thing a slow path does, with no lock or gate held: starts the monitor where that is due.
 void* leave(void* block) noexcept {
-  if (pressure::start_due.load(std::memory_order_relaxed) && pools::cache.depth == 0) [[unlikely]] start_monitor();
+  if (pressure::start_due.load(std::memory_order_relaxed) && pools::cache.depth == 0) [[unlikely]]
+    start_monitor();
   return block;
 }
 
@@ -57,14 +58,13 @@ bool make_room(std::size_t bytes) noexcept {
 
 void* from_fallback(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
   pools::attach();  // its exit must reach mimalloc's part of this thread too
-  if (!fits(size) && !make_room(size)) [[unlikely]] return out_of_memory();
+  if (!fits(size) && !make_room(size)) [[unlikely]]
+    return out_of_memory();
   void* const block = fallback::allocate(size, alignment, zeroed);
   return block != nullptr ? leave(block) : out_of_memory();
 }
 
-void count_small_fallback() noexcept {
-  figures.fallback[0].small.fetch_add(1, std::memory_order_relaxed);
-}
+void count_small_fallback() noexcept { figures.fallback[0].small.fetch_add(1, std::memory_order_relaxed); }
 
 /// A block of the class, from the pools or, where they cannot, from mimalloc.
 void* allocate_in_class(SizeClass c, std::size_t size, std::size_t alignment, bool zeroed) noexcept {
@@ -132,7 +132,8 @@ void* resize_fallback(void* block, std::size_t size) noexcept {
     return moved_or_kept(move_to(size, block, old_bytes), block, size, old_bytes, saved);
   }
   pools::attach();
-  if (size > old_bytes && !fits(size - old_bytes) && !make_room(size - old_bytes)) [[unlikely]] return out_of_memory();
+  if (size > old_bytes && !fits(size - old_bytes) && !make_room(size - old_bytes)) [[unlikely]]
+    return out_of_memory();
   if (void* const resized = fallback::resize(block, size); resized != nullptr) return leave(resized);
   return size <= old_bytes ? block : out_of_memory();
 }
@@ -143,7 +144,8 @@ namespace cold {
 
 void* allocate(std::size_t size) noexcept {
   start();
-  if (is_off()) [[unlikely]] return libc_heap::allocate(size);
+  if (is_off()) [[unlikely]]
+    return libc_heap::allocate(size);
   if (size > kMostBytes) return out_of_memory();
   if (size > pools::kMaxPooled) return from_fallback(size, 16, false);
   return allocate_in_class(SizeClass::holding(size), size, 16, false);
@@ -152,7 +154,8 @@ void* allocate(std::size_t size) noexcept {
 void release(void* block) noexcept {
   if (block == nullptr) return;
   start();
-  if (is_off()) [[unlikely]] return libc_heap::release(block);
+  if (is_off()) [[unlikely]]
+    return libc_heap::release(block);
   if (pools::is_pooled(block)) {
     SizeClass const c = pools::class_of(block);
     if (!pools::is_block_start(block, c)) return misuse(Fault::invalid_free, block, c.bytes());
@@ -163,10 +166,12 @@ void release(void* block) noexcept {
   }
   pools::attach();
   switch (fallback::release(block)) {
-    case fallback::Owner::live: return;
+    case fallback::Owner::live:
+      return;
     case fallback::Owner::stale:
       return misuse(fallback::is_inside_live_block(block) ? Fault::invalid_free : Fault::double_free, block, 0);
-    case fallback::Owner::foreign: return release_foreign(block);
+    case fallback::Owner::foreign:
+      return release_foreign(block);
   }
 }
 
@@ -174,7 +179,8 @@ void* allocate_zeroed(std::size_t count, std::size_t size) noexcept {
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes) || bytes > kMostBytes) return out_of_memory();
   start();
-  if (is_off()) [[unlikely]] return libc_heap::allocate_zeroed(count, size);
+  if (is_off()) [[unlikely]]
+    return libc_heap::allocate_zeroed(count, size);
   if (bytes > pools::kMaxPooled) return from_fallback(bytes, 16, true);
   return allocate_in_class(SizeClass::holding(bytes), bytes, 16, true);
 }
@@ -182,7 +188,8 @@ void* allocate_zeroed(std::size_t count, std::size_t size) noexcept {
 void* resize(void* block, std::size_t size) noexcept {
   if (block == nullptr) return routing::allocate(size);
   start();
-  if (is_off()) [[unlikely]] return libc_heap::resize(block, size);
+  if (is_off()) [[unlikely]]
+    return libc_heap::resize(block, size);
   if (size == 0) {
     release(block);
     return nullptr;
@@ -200,7 +207,8 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept {
     return nullptr;
   }
   start();
-  if (is_off()) [[unlikely]] return libc_heap::allocate_aligned(alignment, size);
+  if (is_off()) [[unlikely]]
+    return libc_heap::allocate_aligned(alignment, size);
   if (size > kMostBytes || alignment > kMostBytes) return out_of_memory();
   if (alignment < 16) alignment = 16;
   std::size_t const bytes = size < alignment ? alignment : size;
@@ -214,7 +222,8 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept {
 std::size_t usable_size(void* block) noexcept {
   if (block == nullptr) return 0;
   start();
-  if (is_off()) [[unlikely]] return libc_heap::usable_size(block);
+  if (is_off()) [[unlikely]]
+    return libc_heap::usable_size(block);
   if (pools::is_pooled(block)) {
     SizeClass const c = pools::class_of(block);
     return pools::is_block_start(block, c) ? c.bytes() : 0;

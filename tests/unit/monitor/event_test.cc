@@ -38,7 +38,8 @@ std::string json(Event const& event) {
 
 TEST(Event, a_line_tells_how_near_whose_limit_and_where_the_memory_is) {
   EXPECT_EQ(text(usual()),
-            "80% of the limit of 256.0MiB (cgroup /x) is used: 205.0MiB, rss 206.0MiB; heap live 200.0MiB, kept 2.0MiB, other "
+            "80% of the limit of 256.0MiB (cgroup /x) is used: 205.0MiB, rss 206.0MiB; heap live 200.0MiB, kept "
+            "2.0MiB, other "
             "4.0MiB");
 }
 
@@ -53,9 +54,10 @@ TEST(Event, a_line_tells_growth_a_forecast_holders_classes_stalls_and_what_was_l
   event.cause = "forecast";
   event.suppressed = 4;
   std::string const line = text(event);
-  EXPECT_TRUE(line.ends_with("; growing 41.0MiB/s, the limit is reached in 42s; held by orders 120.0MiB, sessions 3.0MiB; most in "
-                             "blocks of 256B: 190.0MiB; stalled 12.3% of the time; said for the forecast; 4 "
-                             "lines left out"))
+  EXPECT_TRUE(line.ends_with(
+      "; growing 41.0MiB/s, the limit is reached in 42s; held by orders 120.0MiB, sessions 3.0MiB; most in "
+      "blocks of 256B: 190.0MiB; stalled 12.3% of the time; said for the forecast; 4 "
+      "lines left out"))
       << line;
 }
 
@@ -71,8 +73,9 @@ TEST(Event, what_comes_of_it_is_a_line_of_its_own) {
   event.kind = Event::Kind::ended;
   event.warnings = 1;
   event.criticals = 2;
-  EXPECT_EQ(text(event), "ended, with a peak of 70.0MiB (limit 256.0MiB, cgroup /x), 1 warning and 2 critical; gave back 12.0MiB in "
-                         "all");
+  EXPECT_EQ(text(event),
+            "ended, with a peak of 70.0MiB (limit 256.0MiB, cgroup /x), 1 warning and 2 critical; gave back 12.0MiB in "
+            "all");
   event.kind = Event::Kind::new_limit;
   event.bytes = 512 * kMiB;
   EXPECT_EQ(text(event), "the limit changed from 512.0MiB to 256.0MiB (cgroup /x)");
@@ -82,7 +85,9 @@ TEST(Event, json_has_the_same_in_bytes_and_escapes_names) {
   Event event = usual();
   event.largest[0] = {"or\"ders\\\n", 5};
   std::string const object = json(event);
-  EXPECT_TRUE(object.starts_with(R"({"schema":1,"time_ns":1000,"pid":42,"event":"entered","level":"warning","was":"normal")")) << object;
+  EXPECT_TRUE(
+      object.starts_with(R"({"schema":1,"time_ns":1000,"pid":42,"event":"entered","level":"warning","was":"normal")"))
+      << object;
   EXPECT_NE(object.find(R"("limit":268435456,"usage":214958080,"source":"cgroup /x")"), std::string::npos) << object;
   EXPECT_NE(object.find(R"("held_by":[{"name":"or\"ders\\\u000a","bytes":5}])"), std::string::npos) << object;
   EXPECT_EQ(object.find("seconds_left"), std::string::npos);

@@ -24,8 +24,9 @@ struct Cache {
 
 TEST(Registry, the_largest_holders_are_named_largest_first) {
   Cache small{10, {}}, large{1000, {}}, middle{100, {}}, none{0, {}};
-  long const ids[] = {add_holder("small", Cache::usage, nullptr, &small), add_holder("large", Cache::usage, nullptr, &large),
-                      add_holder("none", Cache::usage, nullptr, &none), add_holder("middle", Cache::usage, nullptr, &middle)};
+  long const ids[] = {
+      add_holder("small", Cache::usage, nullptr, &small), add_holder("large", Cache::usage, nullptr, &large),
+      add_holder("none", Cache::usage, nullptr, &none), add_holder("middle", Cache::usage, nullptr, &middle)};
   Held named[2];
   Holdings const all = ask_usage(named, 2);
   EXPECT_EQ(all.sum, 1110u);
@@ -38,7 +39,8 @@ TEST(Registry, the_largest_holders_are_named_largest_first) {
 
 TEST(Registry, holders_are_asked_until_enough_was_given_back) {
   Cache first{500, {}}, second{400, {}}, third{300, {}};
-  long const ids[] = {add_holder("third", Cache::usage, Cache::reclaim, &third), add_holder("first", Cache::usage, Cache::reclaim, &first),
+  long const ids[] = {add_holder("third", Cache::usage, Cache::reclaim, &third),
+                      add_holder("first", Cache::usage, Cache::reclaim, &first),
                       add_holder("second", Cache::usage, Cache::reclaim, &second)};
   EXPECT_EQ(ask_to_reclaim(600, LIBMEMPOOL_IDLE, LIBMEMPOOL_WARNING), 600u);
   EXPECT_EQ(first.bytes, 0u);

@@ -21,7 +21,9 @@ namespace {
 
 constexpr std::size_t kMiB = 1 << 20;
 
-bool is_zero(Span range) { return std::all_of(range.begin, range.end(), [](char c) { return c == 0; }); }
+bool is_zero(Span range) {
+  return std::all_of(range.begin, range.end(), [](char c) { return c == 0; });
+}
 
 TEST(Memory, a_reservation_is_aligned_and_becomes_usable_where_it_is_committed) {
   for (std::size_t alignment : {page_size(), 64 * page_size(), 1024 * kMiB}) {

@@ -10,8 +10,8 @@ namespace {
 constexpr std::uint64_t kMiB = 1 << 20, kLimit = 1000 * kMiB;
 constexpr std::uint64_t kMs = 1'000'000;
 
-/// Looks each `every_ms` at usage_of(seconds), in MiB, until the limit or `seconds` are over. Each forecast that is made
-/// is held against when the limit is really reached (never: 0).
+/// Looks each `every_ms` at usage_of(seconds), in MiB, until the limit or `seconds` are over. Each forecast that is
+/// made is held against when the limit is really reached (never: 0).
 struct Judged {
   int made = 0, wrong = 0;
 };
@@ -47,8 +47,8 @@ TEST(Forecast, looks_five_seconds_apart_tell_it_too) {
 
 TEST(Forecast, growth_in_steps_is_told_right_or_not_at_all) {
   for (double step : {0.3, 1.0, 2.9, 7.0}) {
-    Judged const judged =
-        judge([step](double s) { return 10 + 10 * static_cast<double>(static_cast<int>(s / step)); }, 99 * step, 99 * step);
+    Judged const judged = judge([step](double s) { return 10 + 10 * static_cast<double>(static_cast<int>(s / step)); },
+                                99 * step, 99 * step);
     EXPECT_EQ(judged.wrong, 0) << step;
   }
 }
@@ -62,7 +62,8 @@ TEST(Forecast, a_sawtooth_is_not_told_once_its_height_is_known) {
     Forecast forecast;
     int told = 0;
     for (double at = 0; at < 10 * period; at += 0.25) {
-      forecast.add(static_cast<std::uint64_t>(at * 1e9) + 1, static_cast<std::uint64_t>(tooth(at) * static_cast<double>(kMiB)));
+      forecast.add(static_cast<std::uint64_t>(at * 1e9) + 1,
+                   static_cast<std::uint64_t>(tooth(at) * static_cast<double>(kMiB)));
       told += at >= period && forecast.seconds_left(kLimit) != kNever;
     }
     EXPECT_EQ(told, 0) << period;
@@ -74,7 +75,8 @@ TEST(Forecast, growth_that_has_stopped_is_not_told_a_second_later) {
   int told_late = 0;
   for (double at = 0; at < 60; at += 0.25) {
     double const usage = at < 10 ? 10 + 50 * at : 510;
-    forecast.add(static_cast<std::uint64_t>(at * 1e9) + 1, static_cast<std::uint64_t>(usage * static_cast<double>(kMiB)));
+    forecast.add(static_cast<std::uint64_t>(at * 1e9) + 1,
+                 static_cast<std::uint64_t>(usage * static_cast<double>(kMiB)));
     told_late += at > 11 && forecast.seconds_left(kLimit) != kNever;
   }
   EXPECT_EQ(told_late, 0);

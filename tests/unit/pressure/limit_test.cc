@@ -13,7 +13,8 @@ namespace {
 TEST(Limit, a_number_is_a_limit_and_max_or_version_1s_largest_is_none) {
   EXPECT_EQ(parse_limit("268435456\n"), 268435456u);
   EXPECT_EQ(parse_limit("0\n"), 0u);
-  for (const char* text : {"max\n", "9223372036854771712\n", "9223372036854710272", "99999999999999999999999", "", "\n", "-1"})
+  for (const char* text :
+       {"max\n", "9223372036854771712\n", "9223372036854710272", "99999999999999999999999", "", "\n", "-1"})
     EXPECT_EQ(parse_limit(text), kNoLimit) << text;
 }
 
@@ -53,9 +54,7 @@ class Tree : public testing::Test {
  protected:
   std::filesystem::path root = std::filesystem::temp_directory_path() / ("limit-test-" + std::to_string(getpid()));
 
-  void SetUp() override {
-    write("/proc/meminfo", "MemTotal: 100000000 kB\nMemAvailable: 90000000 kB\n");
-  }
+  void SetUp() override { write("/proc/meminfo", "MemTotal: 100000000 kB\nMemAvailable: 90000000 kB\n"); }
   void TearDown() override { std::filesystem::remove_all(root); }
 
   void write(const std::string& path, const std::string& text) {
@@ -67,7 +66,8 @@ class Tree : public testing::Test {
     write("/proc/thread-self/cgroup", groups);
     write("/proc/thread-self/mountinfo", mounts);
   }
-  void v2_level(const std::string& folder, const std::string& limit, std::uint64_t usage, const std::string& stat = "") {
+  void v2_level(const std::string& folder, const std::string& limit, std::uint64_t usage,
+                const std::string& stat = "") {
     write(folder + "/memory.max", limit + "\n");
     write(folder + "/memory.current", std::to_string(usage) + "\n");
     write(folder + "/memory.stat", stat);
@@ -149,7 +149,8 @@ TEST_F(Tree, version_1_counts_with_its_own_files_and_names) {
   mount("4:memory:/a\n", "31 25 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
   write("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", std::to_string(2 * kUsed));
   write("/sys/fs/cgroup/memory/a/memory.usage_in_bytes", std::to_string(kUsed + 50 * kMiB));
-  write("/sys/fs/cgroup/memory/a/memory.stat", "inactive_file 1\ntotal_inactive_file " + std::to_string(50 * kMiB) + "\n");
+  write("/sys/fs/cgroup/memory/a/memory.stat",
+        "inactive_file 1\ntotal_inactive_file " + std::to_string(50 * kMiB) + "\n");
   write("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
   Reading const reading = read();
   EXPECT_STREQ(reading.source, "cgroup /a");
