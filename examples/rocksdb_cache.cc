@@ -20,8 +20,8 @@ int main() {
   };
   mempool::holder const holder{"rocksdb", [&] { return cache->GetUsage(); }, shrink};
   mempool::memory_monitor monitor;
-  auto const regrow = monitor.on_change([&](mempool::level, mempool::memory_state const& now) {
-    if (now.level == mempool::level::normal) cache->SetCapacity(kCapacity);
+  auto const regrow = monitor.on_change([&](mempool::level, mempool::memory_snapshot const& now) {
+    if (now.at() == mempool::level::normal) cache->SetCapacity(kCapacity);
   });
 
   for (int i = 0; i < 4000; ++i) {
