@@ -140,13 +140,13 @@ class stream_processor {
         append(std::move(*carried_), footprint(*carried_));
         carried_.reset();
       }
-      while (items_.size() < items_allowed_ && bytes_ < bytes_allowed()) {
+      while (items_.size() < items_allowed_ && (bytes_ < bytes_allowed_ || items_.empty())) {
         if (std::exchange(is_consumed_, false)) ++at;
         if (at == end) return false;
         auto&& item = *at;
         is_consumed_ = true;
         std::size_t const size = footprint<T>(item);
-        if (options_.limit == chunk_limit::hard && !items_.empty() && size > bytes_allowed() - bytes_) {
+        if (options_.limit == chunk_limit::hard && !items_.empty() && size > bytes_allowed_ - bytes_) {
           carried_.emplace(std::forward<decltype(item)>(item));
           return true;
         }
@@ -158,9 +158,6 @@ class stream_processor {
    private:
     static constexpr double kEased = 0.8;
     static constexpr std::size_t kReservedAtMost = std::size_t{1} << 20;  // bytes: the stream may be a short one
-
-    /// A chunk takes one item, however little is allowed.
-    std::size_t bytes_allowed() const noexcept { return std::max<std::size_t>(bytes_allowed_, 1); }
 
     template <class Item>
     void append(Item&& item, std::size_t size) {

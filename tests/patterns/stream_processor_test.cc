@@ -319,8 +319,14 @@ TEST(StreamProcessor, huge_limits_are_as_good_as_none_at_any_pressure) {
 struct with_owned_text {
   std::string text;
 };
+struct weightless {};
 
 }  // namespace
+
+template <>
+struct mempool::footprint_of<weightless> {
+  std::size_t operator()(const weightless&) const { return 0; }
+};
 
 template <>
 struct mempool::footprint_of<with_owned_text> {
@@ -328,6 +334,20 @@ struct mempool::footprint_of<with_owned_text> {
 };
 
 namespace {
+
+TEST(StreamProcessor, with_a_limit_of_0_makes_a_chunk_of_every_item_that_has_no_bytes_too) {
+  for (chunk_limit limit : {chunk_limit::hard, chunk_limit::seed}) {
+    lengths seen;
+    stream_processor const processor{[&](std::span<weightless> chunk) {
+                                       seen.push_back(chunk.size());
+                                       return std::vector<int>{};
+                                     },
+                                     {.chunk_bytes = 0, .limit = limit}};
+    for ([[maybe_unused]] int result : processor.process(std::vector<weightless>(3))) {
+    }
+    EXPECT_EQ(seen, (lengths{1, 1, 1}));
+  }
+}
 
 TEST(Footprint, of_what_owns_nothing_is_its_size) {
   EXPECT_EQ(footprint(1), sizeof(int));
