@@ -79,7 +79,6 @@ int main(int count, char** words) {
       return 2;
     }
   }
-  if (const char* p = std::getenv("PACE")) disk = std::chrono::microseconds{std::atoi(p)};
 
   page_cache cache{disk};
   std::optional<mempool::holder> holder;
