@@ -1,8 +1,8 @@
-// A small HTTP server that lives in a container smaller than its caches: requests from a pool, answers in buffers, pages
-// and thumbnails in caches, and the monitor that asks all of them when memory runs short.
+// A small HTTP server that lives in a container smaller than its caches: requests from a pool, answers in buffers,
+// pages and thumbnails in caches, and the monitor that asks all of them when memory runs short.
 //
-// Usage: server PORT                       serves /page/N and /thumbnail/N on 127.0.0.1 until it is stopped
-//        server [--load [MIB]] [--stubborn]   serves itself: 16 MiB of them, with --load MIB (400), each asked for twice
+// Usage: server PORT                          serves /page/N and /thumbnail/N on 127.0.0.1 until it is stopped
+//        server [--load [MIB]] [--stubborn]   asks itself for 16 MiB of them, or for MIB (400), each of them twice
 //
 // With --stubborn nothing has a name, so the monitor knows of nothing to ask: a container of 128 MiB kills the load.
 // Threads: one per core accepts and answers, a connection at a time.
@@ -155,15 +155,20 @@ class server {
   }
 
   page find(std::string_view url) {
-    for (auto const& [prefix, from, bytes] : {std::tuple{std::string_view{"/page/"}, &pages_, kPageBytes},
-                                              std::tuple{std::string_view{"/thumbnail/"}, &thumbnails_, kThumbnailBytes}}) {
+    struct kind {
+      std::string_view prefix;
+      cache& from;
+      std::size_t bytes;
+    };
+    for (auto const& [prefix, from, bytes] :
+         {kind{"/page/", pages_, kPageBytes}, kind{"/thumbnail/", thumbnails_, kThumbnailBytes}}) {
       if (!url.starts_with(prefix)) continue;
       std::string_view const digits = url.substr(prefix.size());
       std::size_t number = 0;
       if (auto const [end, error] = std::from_chars(digits.begin(), digits.end(), number);
           error != std::errc{} || end != digits.end())
         return nullptr;
-      return from->get_or_load(number, [size = bytes](std::size_t wanted) {  // one read, whoever asks
+      return from.get_or_load(number, [size = bytes](std::size_t wanted) {  // one read, whoever asks
         std::this_thread::sleep_for(kDisk);
         return std::make_shared<const std::string>(size, static_cast<char>('a' + wanted % 26));
       });
@@ -171,11 +176,11 @@ class server {
     return nullptr;
   }
 
-  bool answer(int connection, std::string_view status, const page& body) {
+  bool answer(int connection, const char* status, const page& body) {
     std::size_t const size = body == nullptr ? 0 : body->size();
     char head[96];
-    auto const length = static_cast<std::size_t>(std::snprintf(
-        head, sizeof head, "HTTP/1.1 %.*s\r\nContent-Length: %zu\r\n\r\n", static_cast<int>(status.size()), status.data(), size));
+    auto const length = static_cast<std::size_t>(
+        std::snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n", status, size));
     mempool::buffer output = buffers_.allocate(length + size);
     std::memcpy(output.data(), head, length);
     if (size != 0) std::memcpy(output.data() + length, body->data(), size);
@@ -203,7 +208,8 @@ std::size_t ask_for(std::uint16_t port, std::size_t pages, std::size_t first, st
   std::size_t wrong = 0;
   std::vector<char> answer(kPageBytes + 96);
   auto const is_right = [&](const char* kind, std::size_t number, std::size_t body) {
-    std::string const request = "GET /" + std::string{kind} + "/" + std::to_string(number) + " HTTP/1.1\r\nHost: here\r\n\r\n";
+    std::string const request =
+        "GET /" + std::string{kind} + "/" + std::to_string(number) + " HTTP/1.1\r\nHost: here\r\n\r\n";
     if (!send_all(connection.get(), request)) return false;
     std::size_t filled = 0;
     for (std::size_t whole = answer.size(); filled < whole;) {

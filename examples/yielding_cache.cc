@@ -1,8 +1,8 @@
 // A cache of std::unordered_map that lives in a container too small for it: three added lines, marked below.
 //
-// Usage: yielding_cache [--load [MIB]] [--stubborn]. Reads pages of 16 KB through the cache, all of them twice: 16 MiB of
-// them at once; with --load MIB (400) at the pace of a fast disk. With --stubborn the lines are left out, and a container
-// of 128 MiB kills the load.
+// Usage: yielding_cache [--load [MIB]] [--stubborn]. Asks for pages of 16 KB through the cache, for all of them twice:
+// for 16 MiB of them, as fast as it goes; with --load for MIB (400), at the pace of a disk. With --stubborn the lines
+// are left out, and a container of 128 MiB kills the load.
 
 #include <chrono>
 #include <cstdio>
@@ -19,7 +19,7 @@
 namespace {
 
 constexpr std::size_t kPageBytes = 16000;
-constexpr auto kDisk = std::chrono::microseconds{100};  // a page: 150 MB/s
+constexpr auto kDisk = std::chrono::microseconds{100};  // what a page takes; with the rest, some 60 to 100 MB/s
 
 /// What many programs have: a map, a lock, and no limit.
 class page_cache {
@@ -43,7 +43,8 @@ class page_cache {
   std::size_t shrink(std::size_t wanted) {
     std::lock_guard const guard{lock_};
     std::size_t gone = 0;
-    for (auto each = pages_.begin(); each != pages_.end() && gone < wanted; gone += kPageBytes) each = pages_.erase(each);
+    for (auto each = pages_.begin(); each != pages_.end() && gone < wanted; gone += kPageBytes)
+      each = pages_.erase(each);
     return gone;
   }
   std::size_t reads() const { return reads_; }
@@ -92,7 +93,7 @@ int main(int count, char** words) {
   for (int round = 0; round < 2; ++round)
     for (std::size_t i = 0; i < pages; ++i)
       if (cache.page(i)[100] != static_cast<char>('a' + i % 26)) ++wrong;
-  std::printf("%zu pages asked for twice, %zu read, %zu KiB in the cache at the end, watched: %s\n", pages, cache.reads(),
-              cache.bytes() >> 10, holder && holder->is_watched() ? "yes" : "no");
+  std::printf("%zu pages asked for twice, %zu read, %zu KiB in the cache at the end, watched: %s\n", pages,
+              cache.reads(), cache.bytes() >> 10, holder && holder->is_watched() ? "yes" : "no");
   return wrong == 0 ? 0 : 1;
 }

@@ -233,6 +233,17 @@ TEST(BufferManager, a_new_buffer_reads_as_zeros_like_one_that_was_used) {
   }
 }
 
+TEST(BufferManager, small_buffers_have_a_block_each) {
+  local_manager buffers;
+  std::vector<buffer> all;
+  for (int i = 0; i < 100; ++i) all.push_back(buffers.allocate(64));
+  std::sort(all.begin(), all.end(), [](const buffer& a, const buffer& b) { return std::less<>{}(a.data(), b.data()); });
+  for (std::size_t i = 1; i < all.size(); ++i) EXPECT_LE(all[i - 1].data() + all[i - 1].capacity(), all[i].data());
+  all.resize(1);
+  buffers.trim();
+  EXPECT_EQ(buffers.stats().reserved, 64u) << "the one that is in use keeps no other";
+}
+
 TEST(BufferManager, a_bad_option_is_named_with_its_value_and_what_is_allowed) {
   try {
     buffer_manager{{.max_bytes = 63}};

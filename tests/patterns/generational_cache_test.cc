@@ -117,6 +117,14 @@ TEST(GenerationalCacheSeed, puts_take_away_what_has_expired_without_anybody_aski
   EXPECT_EQ(cache.stats().expirations, 1'000u);
 }
 
+TEST(GenerationalCacheSeed, a_put_looks_at_a_few_entries_and_not_at_all_of_them) {
+  cache_of<policy::two_generations> cache{{.capacity = 2'000}};
+  for (int key = 0; key < 1'000; ++key) cache.put(key, key);
+  fake_clock::go_on(5min + 1ms);
+  cache.put(5'000, 0);
+  EXPECT_LT(cache.stats().expirations, 100u);
+}
+
 struct seed_entry {
   int value = 0;
   int accesses = 1;

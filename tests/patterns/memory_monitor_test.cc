@@ -162,6 +162,15 @@ TEST_F(MemoryMonitor, calls_no_listener_whose_registration_has_ended) {
   EXPECT_EQ(calls, 11);
 }
 
+TEST_F(MemoryMonitor, what_a_listener_has_captured_goes_with_its_registration) {
+  auto large = std::make_shared<std::vector<char>>(1'000'000);
+  std::weak_ptr const seen = large;
+  auto registration = monitor_.on_change([large = std::move(large)](level, const memory_snapshot&) {});
+  EXPECT_FALSE(seen.expired());
+  registration.reset();
+  EXPECT_TRUE(seen.expired());
+}
+
 TEST_F(MemoryMonitor, a_listener_that_throws_is_counted_and_keeps_no_other_from_its_call) {
   int calls = 0;
   auto const first = monitor_.on_change([](level, const memory_snapshot&) { throw std::runtime_error("no"); });

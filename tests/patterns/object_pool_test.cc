@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace mempool {
@@ -84,6 +85,15 @@ TEST(ObjectPool, is_filled_with_ten_objects_where_nothing_else_is_said) {
   part_pool pool{part_policy{&book}};
   EXPECT_EQ(book.created, 10);
   EXPECT_EQ(pool.size(), 10u);
+}
+
+TEST(ObjectPool, keeps_a_hundred_idle_objects_at_most_where_nothing_else_is_said) {
+  ledger book;
+  part_pool pool{part_policy{&book}};
+  std::vector<part_pool::handle> parts;
+  for (int i = 0; i < 150; ++i) parts.push_back(pool.acquire());
+  parts.clear();
+  EXPECT_EQ(pool.size(), 100u);
 }
 
 TEST(ObjectPool, hands_out_what_came_back_last) {
@@ -167,6 +177,19 @@ TEST(ObjectPool, a_reset_that_throws_costs_that_object_and_nothing_else) {
   EXPECT_EQ(pool.stats().faults, 1u);
   pool.acquire().reset();
   EXPECT_EQ(pool.size(), 1u);
+}
+
+TEST(ObjectPool, an_object_goes_home_whichever_pool_its_handle_is_next_to) {
+  ledger book;
+  part_pool one{part_policy{&book}, {.initial = 1}}, other{part_policy{&book}, {.initial = 1}};
+  auto borrowed = one.acquire();
+  auto own = other.acquire();
+  std::swap(borrowed, own);
+  borrowed.reset();
+  EXPECT_EQ(one.size(), 0u);
+  EXPECT_EQ(other.size(), 1u);
+  own.reset();
+  EXPECT_EQ(one.size(), 1u);
 }
 
 TEST(ObjectPool, every_object_is_retired_once_wherever_it_ends) {

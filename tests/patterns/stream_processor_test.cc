@@ -136,6 +136,15 @@ TEST(StreamProcessor, two_streams_of_one_processor_do_not_share_a_limit) {
   EXPECT_EQ(seen, (lengths{3, 3, 3, 3}));
 }
 
+TEST(StreamProcessor, the_last_chunk_of_a_stream_leaves_nothing_to_the_next) {
+  std::vector<std::size_t> seen;
+  stream_processor const processor{doubling{&seen}, {.chunk_bytes = 10 * sizeof(int), .limit = chunk_limit::seed}};
+  for (int count : {15, 12})
+    for ([[maybe_unused]] int result : processor.process(numbers(count))) {
+    }
+  EXPECT_EQ(seen, (lengths{10, 5, 10, 2}));
+}
+
 TEST(StreamProcessor, a_stream_that_was_left_early_leaves_nothing_to_the_next) {
   std::vector<std::size_t> seen;
   stream_processor const processor{doubling{&seen}, {.chunk_bytes = 10 * sizeof(int)}};

@@ -13,7 +13,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -137,9 +136,9 @@ class StreamProcessor {
   stream_processor<function> processor_;
 };
 
-/// generational_cache with the seed's two generations; ttl in milliseconds. Unlike the seed's it serves nothing that has
-/// expired, replaces a key wherever its entry is, looks through two buckets at each set and not through all entries,
-/// holds at most `capacity` entries, and reads a clock that nobody sets.
+/// generational_cache with the seed's two generations; ttl in milliseconds. Unlike the seed's it serves nothing that
+/// has expired, replaces a key wherever its entry is, looks through two buckets at each set and not through all
+/// entries, holds at most `capacity` entries, and reads a clock that nobody sets.
 template <class T, class Clock = std::chrono::steady_clock>
 class GCOptimizedCache {
  public:
@@ -237,8 +236,8 @@ class MemoryMonitor {
       nobody_notifies.wait_for(asleep, stop, interval, [] { return false; });
       if (stop.stop_requested()) return;
       auto const now = monitor_.now();
-      MemoryUsage const usage{now.resident,      now.heap_live + now.heap_kept, now.heap_live, now.limit,
-                              now.ratio(), std::chrono::system_clock::now()};
+      MemoryUsage const usage{now.resident, now.heap_live + now.heap_kept, now.heap_live,
+                              now.limit,    now.ratio(),                   std::chrono::system_clock::now()};
       std::unique_lock guard{lock_};
       auto const told = listeners_;
       guard.unlock();

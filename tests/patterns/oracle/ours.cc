@@ -568,7 +568,8 @@ operations memory_monitor() {
          listed_library::limit = static_cast<std::uint64_t>(w.number());
          s->calls.clear();
          for (int i = 0; i < 2; ++i)
-           if (s->monitor->start(std::chrono::milliseconds{1}) != mempool::monitor_error::none) return std::string{"no"};
+           if (auto const why = s->monitor->start(std::chrono::milliseconds{1}); why != mempool::monitor_error::none)
+             return std::string{message(why)};
          {
            std::unique_lock guard{s->lock};
            s->told.wait(guard, [&] { return s->calls.size() >= s->count; });

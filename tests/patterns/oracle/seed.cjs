@@ -1,7 +1,7 @@
 // The seed's side of the comparison: runs an operation list through the seed's own classes. usage: node --expose-gc
-// seed.cjs SYSTEM < operations. Prints a line for each operation, as ours.cc does. Where the seed shows one of the defects
-// that the runner names, the line is RESULT <tab> DEFECT <tab> RESULT WITHOUT IT, and the seed's state is put right, so
-// that the two sides are alike again and the list goes on.
+// seed.cjs SYSTEM < operations. Prints a line for each operation, as ours.cc does. Where the seed shows one of the
+// defects that the runner names, the line is RESULT <tab> DEFECT <tab> RESULT WITHOUT IT, and the seed's state is put
+// right, so that the two sides are alike again and the list goes on.
 'use strict'
 const fs = require('fs')
 const path = require('path')
@@ -124,7 +124,8 @@ const systems = {
     let pool, live
     const show = request => {
       const headers = [...request.headers].map(([name, value]) => ` ${name}=${value}`).join('')
-      return line(`${request.method} ${request.url}${headers} body ${request.body ?? ''} stamped ${request.timestamp > 0}`)
+      const { method, url, body, timestamp } = request
+      return line(`${method} ${url}${headers} body ${body ?? ''} stamped ${timestamp > 0}`)
     }
     return {
       new() {
@@ -159,7 +160,8 @@ const systems = {
     let manager, live, mebibytes
     const stats = () => {
       const { allocatedBytes, poolSizes } = manager.getStats()
-      const pools = Object.entries(poolSizes).filter(([, count]) => count !== 0).map(([size, count]) => ` ${size}:${count}`)
+      const idle = Object.entries(poolSizes).filter(([, count]) => count !== 0)
+      const pools = idle.map(([size, count]) => ` ${size}:${count}`)
       return `allocated ${allocatedBytes} pools${pools.join('')}`
     }
     const begin = size => {
