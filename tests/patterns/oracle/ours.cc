@@ -85,11 +85,12 @@ operations object_pool() {
          s->live.clear();
          s->made = s->resets = 0;
          std::size_t const initial = w.size(), most = w.size();
-         s->pool = std::make_unique<pool_type>([s] { return object{++s->made, 0}; },
-                                               [s](object& o) {
-                                                 if (s->is_faulty) throw std::runtime_error{"reset"};
+         auto* const book = s.get();  // not shared: the pool is a part of it
+         s->pool = std::make_unique<pool_type>([book] { return object{++book->made, 0}; },
+                                               [book](object& o) {
+                                                 if (book->is_faulty) throw std::runtime_error{"reset"};
                                                  o.value = 0;
-                                                 ++s->resets;
+                                                 ++book->resets;
                                                },
                                                initial, most);
          return text("size ", s->pool->size(), " made ", s->made);
