@@ -33,7 +33,11 @@ enum class level : int {
 };
 
 /// How much giving back may hurt: spare memory; what was not used lately; what is of use but can be had again.
-enum class pass : int { benign = LIBMEMPOOL_BENIGN, idle = LIBMEMPOOL_IDLE, destructive = LIBMEMPOOL_DESTRUCTIVE };
+enum class pass : int {
+  benign = LIBMEMPOOL_BENIGN,
+  idle = LIBMEMPOOL_IDLE,
+  destructive = LIBMEMPOOL_DESTRUCTIVE
+};
 
 /// What a holder is asked for.
 struct reclaim_request {
@@ -107,10 +111,10 @@ class holder {
   holder() noexcept = default;
 
   template <std::invocable<> Usage, class Reclaim>
-  requires std::convertible_to<std::invoke_result_t<Usage>, std::size_t> &&
-      (std::is_invocable_r_v<std::size_t, Reclaim&, const reclaim_request&> ||
-       std::is_invocable_r_v<std::size_t, Reclaim&, std::size_t>)holder(std::string_view name, Usage usage,
-                                                                        Reclaim reclaim)
+    requires std::convertible_to<std::invoke_result_t<Usage>, std::size_t> &&
+             (std::is_invocable_r_v<std::size_t, Reclaim&, const reclaim_request&> ||
+              std::is_invocable_r_v<std::size_t, Reclaim&, std::size_t>)
+  holder(std::string_view name, Usage usage, Reclaim reclaim)
       : callbacks_{std::make_unique<callbacks_of<Usage, Reclaim>>(std::move(usage), std::move(reclaim))} {
     auto const& library = detail::api::get();
     if (!library.is_there()) return;
@@ -180,9 +184,8 @@ class holder {
   long registration_ = 0;
 };
 
-/// For what belongs to one thread: the monitor never calls it. Its owner asks on its own path whether holders were
-/// asked since the last time, and gives back there. Cost of a look: one load. Not thread-safe; a fork child's starts
-/// afresh.
+/// For what belongs to one thread: the monitor never calls it. Its owner asks on its own path whether holders were asked
+/// since the last time, and gives back there. Cost of a look: one load. Not thread-safe; a fork child's starts afresh.
 class pressure_poll {
  public:
   pressure_poll() noexcept {
@@ -201,10 +204,7 @@ class pressure_poll {
     state.size = sizeof state;
     detail::api::get().get_snapshot(&state);
     auto const at = static_cast<level>(state.level);
-    request = {SIZE_MAX,
-               at >= level::critical  ? pass::destructive
-               : at >= level::warning ? pass::idle
-                                      : pass::benign,
+    request = {SIZE_MAX, at >= level::critical ? pass::destructive : at >= level::warning ? pass::idle : pass::benign,
                at};
     return true;
   }

@@ -1,0 +1,899 @@
+// A bounded cache: values by key, forgotten by weight, by age and when memory runs short.
+//
+// Rule: what has expired is never served, and what leaves the cache is gathered under a lock, then told to the listener
+// and freed when the lock is gone. Loaders, listeners, weighers and destructors of values therefore may use the cache;
+// hashing, comparing and copying a value may not.
+//
+// Which entry goes first is a policy, a plain class over intrusive queues: lru, the seed's two_generations, or s3_fifo
+// (Yang, Zhang, Qiu, Yue, Rashmi: FIFO Queues are All You Need for Cache Eviction, SOSP 2023).
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <future>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "mempool/reclaim.hpp"
+#include "mempool/sync.hpp"
+
+namespace mempool {
+
+/// Why an entry left a cache.
+enum class evicted : std::uint8_t {
+  capacity,  ///< others needed the room, or it alone was too heavy
+  expired,
+  pressure,  ///< memory ran short
+  replaced,  ///< by a put of the same key
+  erased     ///< by erase() or clear()
+};
+
+/// What a cache has done since it was made, and what it holds. Weights in the unit of its capacity.
+struct cache_stats {
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;
+  std::uint64_t waits = 0;        ///< calls that waited for another thread's load
+  std::uint64_t evictions = 0;    ///< for want of room, or under pressure
+  std::uint64_t expirations = 0;  ///< noticed so far
+  std::size_t entries = 0;
+  std::size_t weight = 0;
+  std::size_t limit = 0;  ///< the capacity, or what pressure has left of it
+};
+
+/// Who goes first. A policy keeps every entry of one shard in queues of its own and is called under the shard's lock:
+///   add(e, ttl, replaced)  takes an entry in; replaced: the one of the same key that was just removed, or null
+///   hit(e, now)            it was served
+///   remove(e)              it leaves for another reason than its turn
+///   evict(limit)           takes out the one to go and returns it; null where there is none
+///   reserve(entries)       a power of two; may allocate, which nothing else may
+/// and says what memory it holds (bytes), of what type entries are, and the usual ttl. Times are ticks of the clock.
+namespace policy {
+
+inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+/// When what has so long to live from now on ends. What is not forever never becomes forever by overflow.
+constexpr std::int64_t until(std::int64_t now, std::int64_t lifetime) noexcept {
+  if (lifetime == kNever) return kNever;
+  return now > kNever - 1 - lifetime ? kNever - 1 : now + lifetime;
+}
+
+/// What policies know of an entry.
+struct entry {
+  entry* older = nullptr;
+  entry* newer = nullptr;
+  std::size_t weight = 1;
+  std::int64_t expires = kNever;  ///< the last tick at which it may be served
+  std::uint32_t hash = 0;
+  std::uint8_t hits = 0;
+  bool is_old = false;  ///< in the second queue: the old generation, or S3-FIFO's main queue
+};
+
+/// Entries in order of arrival, with their number and weight. Does not own them. Every operation is O(1).
+class queue {
+ public:
+  queue() noexcept { ends_.older = ends_.newer = &ends_; }
+  queue(const queue&) = delete;
+  queue& operator=(const queue&) = delete;
+
+  void push(entry& e) noexcept {
+    e.older = ends_.older;
+    e.newer = &ends_;
+    ends_.older->newer = &e;
+    ends_.older = &e;
+    weight_ += e.weight;
+    ++count_;
+  }
+  void remove(entry& e) noexcept {
+    e.older->newer = e.newer;
+    e.newer->older = e.older;
+    weight_ -= e.weight;
+    --count_;
+  }
+  entry& pop_oldest() noexcept {  // requires !empty()
+    entry& oldest = *ends_.newer;
+    remove(oldest);
+    return oldest;
+  }
+  bool empty() const noexcept { return count_ == 0; }
+  std::size_t count() const noexcept { return count_; }
+  std::size_t weight() const noexcept { return weight_; }
+
+ private:
+  entry ends_;  // a ring through this one needs no test for the first or the last
+  std::size_t weight_ = 0;
+  std::size_t count_ = 0;
+};
+
+/// The least recently used goes first. Exact.
+class lru {
+ public:
+  using entry_type = entry;
+  static constexpr std::chrono::minutes kTtl{0};  // none
+
+  void reserve(std::size_t) noexcept {}
+  void add(entry& e, std::int64_t, const entry*) noexcept { order_.push(e); }
+  void hit(entry& e, std::int64_t) noexcept {
+    order_.remove(e);
+    order_.push(e);
+  }
+  void remove(entry& e) noexcept { order_.remove(e); }
+  entry* evict(std::size_t) noexcept { return order_.empty() ? nullptr : &order_.pop_oldest(); }
+  std::size_t bytes() const noexcept { return 0; }
+
+ private:
+  queue order_;
+};
+
+/// The seed's rule. An entry is young until its second get (put counts as the first of three accesses), and lives for
+/// its ttl from put; then it is old, and lives for twice its ttl from the last get. The seed has no capacity. Here the
+/// young give way, first come first gone, while they hold more than a fifth of it; otherwise the old by last use.
+class two_generations {
+ public:
+  struct entry_type : entry {
+    std::int64_t ttl = kNever;
+  };
+  static constexpr std::chrono::minutes kTtl{5};
+  static constexpr int kThreshold = 3;
+  static constexpr std::size_t kYoungPart = 5;
+
+  void reserve(std::size_t) noexcept {}
+  void add(entry_type& e, std::int64_t ttl, const entry*) noexcept {
+    e.ttl = ttl;
+    young_.push(e);
+  }
+  void hit(entry_type& e, std::int64_t now) noexcept {
+    if (!e.is_old) {
+      ++e.hits;
+      if (1 + e.hits < kThreshold) return;
+      young_.remove(e);
+      e.is_old = true;
+    } else {
+      old_.remove(e);
+    }
+    old_.push(e);
+    if (e.expires != kNever) e.expires = until(now, e.ttl > kNever / 2 ? kNever - 1 : 2 * e.ttl);
+  }
+  void remove(entry& e) noexcept { (e.is_old ? old_ : young_).remove(e); }
+  entry* evict(std::size_t limit) noexcept {
+    if (!young_.empty() && (young_.weight() > limit / kYoungPart || old_.empty())) return &young_.pop_oldest();
+    return old_.empty() ? nullptr : &old_.pop_oldest();
+  }
+  std::size_t bytes() const noexcept { return 0; }
+
+ private:
+  queue young_;
+  queue old_;
+};
+
+/// New entries pass through a small queue, a tenth of the room. Those hit twice there go on to the main queue, and so
+/// do those asked for again soon after they were dropped (ghosts: hashes alone). The main queue gives each hit entry
+/// another round. A hit is one increment. What is asked for once passes through without harm to the rest.
+class s3_fifo {
+ public:
+  using entry_type = entry;
+  static constexpr std::chrono::minutes kTtl{0};  // none
+
+  /// Room for the ghosts of so many entries, a power of two. Keeps what fits. Strong guarantee.
+  void reserve(std::size_t entries) {
+    std::vector<ghost> room(std::max(entries, kWays), ghost{0, clock_ - kForgotten});
+    room.swap(ghosts_);
+    for (ghost const& old : room) remember(old);
+  }
+  void add(entry& e, std::int64_t, const entry* replaced) noexcept {
+    if (replaced != nullptr) {
+      e.is_old = replaced->is_old;
+      e.hits = replaced->hits;
+      hit(e, 0);
+    } else {
+      e.is_old = recall(e.hash);
+    }
+    (e.is_old ? main_ : small_).push(e);
+  }
+  void hit(entry& e, std::int64_t) noexcept {
+    if (e.hits < kMostHits) ++e.hits;
+  }
+  void remove(entry& e) noexcept { (e.is_old ? main_ : small_).remove(e); }
+
+  /// Amortised O(1): each further turn of the loop was paid for by a hit.
+  entry* evict(std::size_t limit) noexcept {
+    for (;;) {
+      if (!small_.empty() && (small_.weight() >= limit / kSmallPart || main_.empty())) {
+        entry& e = small_.pop_oldest();
+        if (e.hits < kPromotion) {
+          remember({e.hash, clock_++});
+          return &e;
+        }
+        e.hits = 0;
+        e.is_old = true;
+        main_.push(e);
+      } else if (!main_.empty()) {
+        entry& e = main_.pop_oldest();
+        if (e.hits == 0) return &e;
+        --e.hits;
+        main_.push(e);
+      } else {
+        return nullptr;
+      }
+    }
+  }
+  std::size_t bytes() const noexcept { return ghosts_.capacity() * sizeof(ghost); }
+
+ private:
+  /// The hash of what the small queue dropped, and when, counted in drops.
+  struct ghost {
+    std::uint32_t hash;
+    std::uint32_t dropped;
+  };
+  static constexpr std::size_t kSmallPart = 10;
+  static constexpr std::uint8_t kMostHits = 3;
+  static constexpr std::uint8_t kPromotion = 2;
+  static constexpr std::size_t kWays = 8;                        // places of a hash: one cache line of ghosts
+  static constexpr std::uint32_t kForgotten = 0x8000'0000;       // an age beyond every window
+  static constexpr std::size_t kLongestWindow = kForgotten - 1;  // the count of drops wraps; this is half its range
+
+  std::uint32_t age(const ghost& g) const noexcept { return clock_ - g.dropped; }
+  ghost* places_of(std::uint32_t hash) noexcept {
+    return ghosts_.data() + (hash & (ghosts_.size() / kWays - 1)) * kWays;
+  }
+  void remember(ghost g) noexcept {
+    if (ghosts_.empty()) return;
+    ghost* const places = places_of(g.hash);
+    ghost* const oldest =
+        std::max_element(places, places + kWays, [this](auto& a, auto& b) { return age(a) < age(b); });
+    if (age(g) <= age(*oldest)) *oldest = g;
+  }
+  /// True, and forgotten, where it was among the last drops: as many as there are entries.
+  bool recall(std::uint32_t hash) noexcept {
+    if (ghosts_.empty()) return false;
+    std::size_t const window = std::min(small_.count() + main_.count(), kLongestWindow);
+    ghost* const places = places_of(hash);
+    ghost* const found = std::find_if(places, places + kWays,
+                                      [&](const ghost& g) { return g.hash == hash && age(g) <= window; });
+    if (found == places + kWays) return false;
+    found->dropped = clock_ - kForgotten;
+    return true;
+  }
+
+  queue small_;
+  queue main_;
+  std::vector<ghost> ghosts_;
+  std::uint32_t clock_ = 0;
+};
+
+}  // namespace policy
+
+/// Values by key, at most so many or so heavy. See docs/patterns/generational-cache.md.
+///
+/// Sync: none (one thread), mutex, or sharded: the capacity is cut in equal parts with a lock each, and an entry
+/// heavier than its part is not kept. Hash and Eq as for std::unordered_map. Clock: a std::chrono clock with an
+/// integral rep; it is not read for entries that live forever.
+///
+/// Errors: what K, V, Hash, Eq, weigher or loader throw, and std::bad_alloc, leave the cache as it was. A listener must
+/// not throw; if it does, that is counted (faults_contained).
+/// Threads: any, unless Sync is none. Fork: a child may use it if no other thread was in it at the time.
+/// Cost: get and put O(1) expected; a hit allocates nothing but what copying V does; 48 bytes an entry (64 with
+/// two_generations) beside key and value, 8 to 16 for the index and, with s3_fifo, as much for the ghosts.
+template <class K, class V, class Policy = policy::s3_fifo, class Sync = sync::sharded, class Hash = std::hash<K>,
+          class Eq = std::equal_to<K>, class Clock = std::chrono::steady_clock>
+class generational_cache {
+ public:
+  using duration = typename Clock::duration;
+  static_assert(std::integral<typename duration::rep>, "ticks are counted in 64-bit integers");
+  static constexpr duration forever = duration::max();
+
+  struct options {
+    std::size_t capacity = 0;  ///< the sum of weights; 1 or more
+    /// An entry's weight: the bytes it owns beyond itself, or any unit; 0 counts as 1. None: every entry weighs 1.
+    std::function<std::size_t(const K&, const V&)> weigh = nullptr;
+    duration ttl = kDefaultTtl;  ///< of a put without one; 0 or more; two_generations: 5 minutes, else forever
+    /// Told of every entry that leaves, but for those left at destruction. May take the value. In the thread that
+    /// caused it, no lock held; in several threads at once unless Sync is none.
+    std::function<void(const K&, V&, evicted)> on_evict = nullptr;
+    std::size_t shards = 0;  ///< with sync::sharded: a power of two up to 1024; 0: up to 16, of 256 units at least
+    std::string name = "";   ///< when not empty, a holder of this name gives back under pressure (Sync::is_shared)
+  };
+
+  /// @throws std::invalid_argument where an option is out of its range
+  explicit generational_cache(options how)
+      : weigh_{std::move(how.weigh)},
+        on_evict_{std::move(how.on_evict)},
+        ttl_{how.ttl},
+        capacity_{how.capacity},
+        count_{checked_count(how)},
+        shards_{std::make_unique<shard[]>(count_)} {
+    for (std::size_t i = 0; i < count_; ++i) {
+      shards_[i].order.reserve(kFirstBuckets);
+      shards_[i].limit = share_of(i);
+      publish(shards_[i]);
+    }
+    if constexpr (Sync::is_shared) {
+      if (!how.name.empty())
+        watch_ = holder{how.name, [this] { return bytes(); },
+                        [this](const reclaim_request& request) { return shrink(request); }};
+    }
+  }
+  generational_cache(const generational_cache&) = delete;
+  generational_cache& operator=(const generational_cache&) = delete;
+
+  /// A copy of the value, or nothing where there is none or it has expired.
+  std::optional<V> get(const K& key)
+    requires std::copy_constructible<V>
+  {
+    std::optional<V> copy;
+    visit(key, [&](const V& value) { copy.emplace(value); });
+    return copy;
+  }
+
+  /// Shows the value in its place, under the shard's lock: `look` must not use the cache. False where there is none.
+  template <std::invocable<const V&> Look>
+  bool visit(const K& key, Look&& look) {
+    std::uint64_t const hash = hash_of(key);
+    shard& part = shard_of(hash);
+    removed gone{*this};
+    std::lock_guard guard{part.lock};
+    node* const found = find_fresh(part, key, low(hash), gone);
+    if (found == nullptr) return false;
+    std::invoke(std::forward<Look>(look), std::as_const(found->value));
+    return true;
+  }
+
+  /// Keeps the value, in the place of an older one under this key.
+  /// @return false where it is too heavy to be kept: the older one is gone all the same
+  bool put(K key, V value) { return put(std::move(key), std::move(value), ttl_); }
+
+  /// @param ttl  0 or more, or `forever`; the entry is served up to and including that age
+  /// @throws std::invalid_argument where ttl is negative
+  bool put(K key, V value, duration ttl) {
+    std::int64_t const lifetime = checked_ticks(ttl);
+    bool const kept = store(make(std::move(key), std::move(value)), lifetime, nullptr);
+    look_around();
+    return kept;
+  }
+
+  /// The value, loaded where there is none: once, however many threads ask for it; they wait for the one that loads.
+  /// What the load throws, all of them throw, and the next call tries again. A put, erase or clear meanwhile wins: then
+  /// the loaded value is returned and not kept. `load` runs without a lock and may use the cache, but for this key.
+  /// @throws std::system_error (resource_deadlock_would_occur) where `load` asks for its own key
+  template <std::invocable<const K&> Load>
+    requires std::convertible_to<std::invoke_result_t<Load, const K&>, V> && std::copy_constructible<V>
+  V get_or_load(const K& key, Load&& load) {
+    return get_or_load(key, std::forward<Load>(load), ttl_);
+  }
+  template <std::invocable<const K&> Load>
+    requires std::convertible_to<std::invoke_result_t<Load, const K&>, V> && std::copy_constructible<V>
+  V get_or_load(const K& key, Load&& load, duration ttl) {
+    std::int64_t const lifetime = checked_ticks(ttl);
+    std::uint64_t const hash = hash_of(key);
+    shard& part = shard_of(hash);
+    flight mine{&key, low(hash), std::this_thread::get_id()};
+    std::shared_future<V> others;
+    {
+      removed gone{*this};
+      std::lock_guard guard{part.lock};
+      if (node* const found = find_fresh(part, key, low(hash), gone)) return V(std::as_const(found->value));
+      if (flight* const under_way = find_flight(part, key, low(hash))) {
+        if (under_way->owner == mine.owner)
+          throw std::system_error{std::make_error_code(std::errc::resource_deadlock_would_occur),
+                                  "generational_cache: the load of a key asks for that key"};
+        others = under_way->join();
+        ++part.waits;
+      } else {
+        mine.next = part.flights;
+        part.flights = &mine;
+      }
+    }
+    if (others.valid()) return others.get();
+    try {
+      V value = std::invoke(std::forward<Load>(load), key);
+      store(make(K(key), V(std::as_const(value))), lifetime, &mine);
+      if (mine.promise) mine.promise->set_value(std::as_const(value));
+      look_around();
+      return value;
+    } catch (...) {
+      {
+        std::lock_guard guard{part.lock};
+        take_off(part, mine);
+      }
+      mine.fail();
+      throw;
+    }
+  }
+
+  /// @return true where there was one, and it had not expired
+  bool erase(const K& key) {
+    std::uint64_t const hash = hash_of(key);
+    shard& part = shard_of(hash);
+    removed gone{*this};
+    std::lock_guard guard{part.lock};
+    overtake(part, key, low(hash));
+    node** const at = find(part, key, low(hash));
+    if (at == nullptr) return false;
+    bool const is_fresh = (*at)->expires == policy::kNever || (*at)->expires >= now();
+    drop(part, at, is_fresh ? evicted::erased : evicted::expired, gone);
+    return is_fresh;
+  }
+
+  void clear() {
+    removed gone{*this};
+    for (shard& part : shards()) {
+      std::lock_guard guard{part.lock};
+      for (flight* f = part.flights; f != nullptr; f = f->next) f->overtaken = true;
+      for (node*& bucket : part.buckets)
+        while (bucket != nullptr) drop(part, &bucket, evicted::erased, gone);
+    }
+  }
+
+  /// Drops all that has expired, O(entries). Seldom needed: each put looks through two buckets itself.
+  /// @return the number dropped
+  std::size_t expire() {
+    removed gone{*this};
+    std::size_t dropped = 0;
+    std::int64_t const at = now();
+    for (shard& part : shards()) {
+      std::lock_guard guard{part.lock};
+      dropped += drop_expired(part, at, gone);
+    }
+    return dropped;
+  }
+
+  /// Changes the capacity, 1 or more; evicts what no longer fits, O(evicted). A cap that pressure has set stays.
+  /// @throws std::invalid_argument where capacity is 0
+  void resize(std::size_t capacity) {
+    if (capacity == 0) throw std::invalid_argument{"generational_cache: capacity is 0; 1 and more are allowed"};
+    removed gone{*this};
+    std::lock_guard control{control_};
+    capacity_ = capacity;
+    set_limits(evicted::capacity, gone);
+  }
+
+  /// Bytes of entries and tables, and the weights where there is a weigher. No lock.
+  std::size_t bytes() const noexcept {
+    std::size_t sum = 0;
+    for (shard& part : shards()) sum += part.bytes.load(std::memory_order_relaxed);
+    return sum;
+  }
+
+  /// Gives back. Benign: what has expired, and tables grown too large. Idle: also what exceeds 80 % of the weight held
+  /// when the pressure began (counted as an eighth of the capacity at least); destructive: 50 %, in an emergency 20 %.
+  /// The cache stays so small until the level is below warning, and then regrows by a twentieth of its capacity a
+  /// second, as puts come. The level is the library's, and where there is no library, the last request's.
+  /// @return bytes given back; request.bytes is not looked at: the share keeps a cache useful, and the rest can go
+  std::size_t shrink(const reclaim_request& request) {
+    removed gone{*this};
+    std::lock_guard control{control_};
+    std::int64_t const at = now();
+    std::size_t weight = 0;
+    for (shard& part : shards()) {
+      std::lock_guard guard{part.lock};
+      drop_expired(part, at, gone);
+      weight += part.weight;
+    }
+    asked_at_ = request.level;
+    if (request.pass != pass::benign) {
+      if (cap_ == kNoCap) base_ = std::clamp(weight, capacity_ / kLeastPart, capacity_);
+      std::size_t const percent = request.pass == pass::idle            ? kIdlePercent
+                                  : request.level == level::emergency ? kEmergencyPercent
+                                                                      : kDestructivePercent;
+      cap_ = std::min(cap_, std::max<std::size_t>(1, base_ / 100 * percent + base_ % 100 * percent / 100));
+      next_look_.store(policy::until(at, kLookTicks), std::memory_order_relaxed);
+      is_capped_.store(true, std::memory_order_relaxed);
+      set_limits(evicted::pressure, gone);
+    }
+    std::size_t tables = 0;
+    for (shard& part : shards()) {
+      std::lock_guard guard{part.lock};
+      tables += compact(part);
+    }
+    return gone.bytes() + tables;
+  }
+
+  /// Takes each shard's lock in turn.
+  cache_stats stats() const {
+    cache_stats sum;
+    for (shard& part : shards()) {
+      std::lock_guard guard{part.lock};
+      sum.hits += part.hits;
+      sum.misses += part.misses;
+      sum.waits += part.waits;
+      sum.evictions += part.evictions;
+      sum.expirations += part.expirations;
+      sum.entries += part.count;
+      sum.weight += part.weight;
+      sum.limit += part.limit;
+    }
+    return sum;
+  }
+
+ private:
+  struct node : Policy::entry_type {
+    node(K&& k, V&& v) : key(std::move(k)), value(std::move(v)) {}
+    evicted why = evicted::capacity;  // fits into the padding of the base
+    node* chain = nullptr;            // the next in its bucket, or among the removed
+    K key;
+    V value;
+  };
+
+  /// A load under way. Lives on the stack of the thread that loads, and is reachable under the shard's lock alone.
+  struct flight {
+    const K* key = nullptr;
+    std::uint32_t hash = 0;
+    std::thread::id owner{};
+    bool overtaken = false;  // a put, erase or clear came since: its value must not be kept
+    flight* next = nullptr;
+    std::optional<std::promise<V>> promise{};  // made by the first who waits
+    std::shared_future<V> result{};
+
+    std::shared_future<V> join() {
+      if (!promise) {
+        promise.emplace();
+        result = promise->get_future().share();
+      }
+      return result;
+    }
+    void fail() noexcept {
+      if (!promise) return;
+      try {
+        promise->set_exception(std::current_exception());
+      } catch (const std::future_error&) {  // they have their value already; what failed is this thread's return
+      }
+    }
+  };
+
+  struct alignas(64) shard {
+    typename Sync::lock_type lock;
+    std::vector<node*> buckets = std::vector<node*>(kFirstBuckets);  // a power of two
+    std::size_t count = 0;
+    std::size_t weight = 0;
+    std::size_t limit = 0;
+    std::size_t mortals = 0;  // entries that will expire
+    std::size_t hand = 0;     // the next bucket to be looked through for expired ones
+    flight* flights = nullptr;
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;
+    std::uint64_t waits = 0;
+    std::uint64_t evictions = 0;
+    std::uint64_t expirations = 0;
+    std::atomic<std::size_t> bytes{0};  // written under the lock, read without
+    Policy order;
+
+    ~shard() {
+      for (node* n : buckets)
+        while (n != nullptr) delete std::exchange(n, n->chain);
+    }
+  };
+
+  /// What has left. Declared before the lock is taken, so that it is told and freed after the lock is gone.
+  class removed {
+   public:
+    explicit removed(const generational_cache& from) noexcept : from_{from} {}
+    removed(const removed&) = delete;
+    removed& operator=(const removed&) = delete;
+    ~removed() {
+      while (first_ != nullptr) {
+        std::unique_ptr<node> const out{std::exchange(first_, first_->chain)};
+        if (!from_.on_evict_) continue;
+        try {
+          from_.on_evict_(std::as_const(out->key), out->value, out->why);
+        } catch (...) {
+          faults_contained.fetch_add(1, std::memory_order_relaxed);
+        }
+      }
+    }
+    void add(node& out, evicted why) noexcept {
+      out.why = why;
+      out.chain = nullptr;
+      *last_ = &out;
+      last_ = &out.chain;
+      bytes_ += sizeof(node) + (from_.weigh_ ? out.weight : 0);
+    }
+    std::size_t bytes() const noexcept { return bytes_; }
+
+   private:
+    const generational_cache& from_;
+    node* first_ = nullptr;
+    node** last_ = &first_;
+    std::size_t bytes_ = 0;
+  };
+
+  static constexpr duration kDefaultTtl =
+      Policy::kTtl.count() == 0 ? forever : std::chrono::duration_cast<duration>(Policy::kTtl);
+  static constexpr std::size_t kFirstBuckets = 8;
+  static constexpr std::size_t kMostShards = 1024;
+  static constexpr std::size_t kAutomaticShards = 16;
+  static constexpr std::size_t kLeastShard = 256;
+  static constexpr std::size_t kNoCap = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t kLeastPart = 8;
+  static constexpr std::size_t kIdlePercent = 80;
+  static constexpr std::size_t kDestructivePercent = 50;
+  static constexpr std::size_t kEmergencyPercent = 20;
+  static constexpr std::size_t kRegrowPart = 20;
+  static constexpr std::int64_t kLookTicks =
+      static_cast<std::int64_t>(std::chrono::duration_cast<duration>(std::chrono::seconds{1}).count());
+
+  static std::size_t checked_count(const options& how) {
+    if (how.capacity == 0) throw std::invalid_argument{"generational_cache: capacity is 0; 1 and more are allowed"};
+    checked_ticks(how.ttl);
+    constexpr bool is_sharded = std::same_as<Sync, sync::sharded>;
+    constexpr std::size_t most = is_sharded ? kMostShards : 1;
+    if (how.shards > most || (how.shards != 0 && !std::has_single_bit(how.shards)))
+      throw std::invalid_argument{"generational_cache: shards is " + std::to_string(how.shards) +
+                                  "; 0 and powers of two up to " + std::to_string(most) + " are allowed"};
+    if (how.shards != 0) return how.shards;
+    return is_sharded ? std::clamp<std::size_t>(std::bit_floor(how.capacity / kLeastShard), 1, kAutomaticShards) : 1;
+  }
+  static std::int64_t checked_ticks(duration ttl) {
+    if (ttl < duration::zero())
+      throw std::invalid_argument{"generational_cache: ttl is " + std::to_string(ttl.count()) +
+                                  " ticks of the clock; 0 and more are allowed"};
+    return ttl == forever ? policy::kNever : static_cast<std::int64_t>(ttl.count());
+  }
+  static std::int64_t now() { return static_cast<std::int64_t>(Clock::now().time_since_epoch().count()); }
+
+  /// std::hash of a number is often the number itself: spread it over the bits that choose shard and bucket.
+  std::uint64_t hash_of(const K& key) const {
+    auto h = static_cast<std::uint64_t>(hash_(key));
+    h ^= h >> 32;
+    h *= 0x9E37'79B9'7F4A'7C15;
+    return h ^ (h >> 29);
+  }
+  static std::uint32_t low(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash); }
+  std::span<shard> shards() const noexcept { return {shards_.get(), count_}; }
+  shard& shard_of(std::uint64_t hash) const noexcept { return shards_[(hash >> 48) & (count_ - 1)]; }
+  static node** bucket_of(shard& part, std::uint32_t hash) noexcept {
+    return &part.buckets[hash & (part.buckets.size() - 1)];
+  }
+
+  /// Where the pointer to this key's node is; null where there is none.
+  node** find(shard& part, const K& key, std::uint32_t hash) const {
+    for (node** at = bucket_of(part, hash); *at != nullptr; at = &(*at)->chain)
+      if ((*at)->hash == hash && equal_((*at)->key, key)) return at;
+    return nullptr;
+  }
+
+  /// A look-up that counts as use. What has expired is dropped and not found.
+  node* find_fresh(shard& part, const K& key, std::uint32_t hash, removed& gone) {
+    node** const at = find(part, key, hash);
+    if (at == nullptr) {
+      ++part.misses;
+      return nullptr;
+    }
+    node& found = **at;
+    std::int64_t at_time = 0;  // of no interest to what lives forever, and reading the clock costs as much as a hit
+    if (found.expires != policy::kNever) {
+      at_time = now();
+      if (found.expires < at_time) {
+        drop(part, at, evicted::expired, gone);
+        ++part.misses;
+        return nullptr;
+      }
+    }
+    part.order.hit(found, at_time);
+    ++part.hits;
+    return &found;
+  }
+
+  std::unique_ptr<node> make(K key, V value) {
+    auto fresh = std::make_unique<node>(std::move(key), std::move(value));
+    if (weigh_) {
+      std::size_t const weight = weigh_(std::as_const(fresh->key), std::as_const(fresh->value));
+      fresh->weight = std::max<std::size_t>(1, weight);
+    }
+    return fresh;
+  }
+
+  /// `landing` is the flight that brings the entry, and ends here; or null.
+  bool store(std::unique_ptr<node> fresh, std::int64_t lifetime, flight* landing) {
+    std::uint64_t const hash = hash_of(fresh->key);
+    shard& part = shard_of(hash);
+    fresh->hash = low(hash);
+    removed gone{*this};
+    std::lock_guard guard{part.lock};
+    if (landing != nullptr) {
+      take_off(part, *landing);
+      if (landing->overtaken) return false;
+    } else {
+      overtake(part, fresh->key, fresh->hash);
+    }
+    if (part.count > part.buckets.size()) rehash(part, 2 * part.buckets.size());
+    node** const at = find(part, fresh->key, fresh->hash);
+    std::int64_t const at_time = lifetime != policy::kNever || part.mortals != 0 ? now() : 0;
+    // Nothing throws from here on.
+    node* const old = at != nullptr ? *at : nullptr;
+    if (old != nullptr) drop(part, at, old->expires < at_time ? evicted::expired : evicted::replaced, gone);
+    if (fresh->weight > part.limit) {
+      ++part.evictions;
+      gone.add(*fresh.release(), evicted::capacity);
+      return false;
+    }
+    evict_to(part, part.limit - fresh->weight, evicted::capacity, gone);
+    fresh->expires = policy::until(at_time, lifetime);
+    part.order.add(*fresh, lifetime, old);
+    chain(part, *fresh.release());
+    if (part.mortals != 0) {
+      for (int i = 0; i < 2; ++i)
+        drop_expired_of(part, &part.buckets[part.hand++ & (part.buckets.size() - 1)], at_time, gone);
+    }
+    return true;
+  }
+
+  void chain(shard& part, node& in) noexcept {
+    node** const bucket = bucket_of(part, in.hash);
+    in.chain = *bucket;
+    *bucket = &in;
+    ++part.count;
+    part.weight += in.weight;
+    if (in.expires != policy::kNever) ++part.mortals;
+    publish(part);
+  }
+
+  /// Takes out what the order has forgotten already.
+  void unchain(shard& part, node** at, evicted why, removed& gone) noexcept {
+    node& out = **at;
+    *at = out.chain;
+    --part.count;
+    part.weight -= out.weight;
+    if (out.expires != policy::kNever) --part.mortals;
+    if (why == evicted::expired) ++part.expirations;
+    if (why == evicted::capacity || why == evicted::pressure) ++part.evictions;
+    publish(part);
+    gone.add(out, why);
+  }
+  void drop(shard& part, node** at, evicted why, removed& gone) noexcept {
+    part.order.remove(**at);
+    unchain(part, at, why, gone);
+  }
+  void evict_to(shard& part, std::size_t target, evicted why, removed& gone) noexcept {
+    while (part.weight > target) {  // so the order is not empty
+      node& victim = static_cast<node&>(*part.order.evict(part.limit));
+      node** at = bucket_of(part, victim.hash);
+      while (*at != &victim) at = &(*at)->chain;
+      unchain(part, at, why, gone);
+    }
+  }
+  void drop_expired_of(shard& part, node** at, std::int64_t at_time, removed& gone) noexcept {
+    while (*at != nullptr) {
+      if ((*at)->expires < at_time)
+        drop(part, at, evicted::expired, gone);
+      else
+        at = &(*at)->chain;
+    }
+  }
+  std::size_t drop_expired(shard& part, std::int64_t at_time, removed& gone) noexcept {
+    if (part.mortals == 0) return 0;
+    std::size_t const before = part.count;
+    for (node*& bucket : part.buckets) drop_expired_of(part, &bucket, at_time, gone);
+    return before - part.count;
+  }
+
+  /// O(entries). Strong guarantee: both allocations come first.
+  void rehash(shard& part, std::size_t size) {
+    std::vector<node*> buckets(size);
+    part.order.reserve(size);
+    buckets.swap(part.buckets);
+    for (node* n : buckets) {
+      while (n != nullptr) {
+        node& moved = *std::exchange(n, n->chain);
+        node** const bucket = bucket_of(part, moved.hash);
+        moved.chain = *bucket;
+        *bucket = &moved;
+      }
+    }
+    publish(part);
+  }
+  /// Tables of a shard that lost most of its entries. Bytes given back.
+  std::size_t compact(shard& part) noexcept {
+    std::size_t const size = std::bit_ceil(std::max(part.count, kFirstBuckets));
+    if (part.buckets.size() / 2 <= size) return 0;
+    std::size_t const before = part.bytes.load(std::memory_order_relaxed);
+    try {
+      rehash(part, size);
+    } catch (const std::bad_alloc&) {
+      return 0;  // the large ones will do
+    }
+    return before - part.bytes.load(std::memory_order_relaxed);
+  }
+  void publish(shard& part) const noexcept {
+    part.bytes.store(part.count * sizeof(node) + (weigh_ ? part.weight : 0) +
+                         part.buckets.capacity() * sizeof(node*) + part.order.bytes(),
+                     std::memory_order_relaxed);
+  }
+
+  flight* find_flight(shard& part, const K& key, std::uint32_t hash) const {
+    for (flight* f = part.flights; f != nullptr; f = f->next)
+      if (!f->overtaken && f->hash == hash && equal_(*f->key, key)) return f;
+    return nullptr;
+  }
+  void overtake(shard& part, const K& key, std::uint32_t hash) const {
+    for (flight* f = part.flights; f != nullptr; f = f->next)
+      if (f->hash == hash && equal_(*f->key, key)) f->overtaken = true;
+  }
+  void take_off(shard& part, flight& out) const noexcept {
+    for (flight** at = &part.flights; *at != nullptr; at = &(*at)->next) {
+      if (*at != &out) continue;
+      *at = out.next;
+      return;
+    }
+  }
+
+  // Limits, under control_, which is taken before a shard's lock and never after it.
+  std::size_t share_of(std::size_t i) const noexcept {
+    std::size_t const limit = std::min(capacity_, cap_);
+    return limit / count_ + (i < limit % count_ ? 1 : 0);
+  }
+  void set_limits(evicted why, removed& gone) noexcept {
+    for (std::size_t i = 0; i < count_; ++i) {
+      std::lock_guard guard{shards_[i].lock};
+      shards_[i].limit = share_of(i);
+      evict_to(shards_[i], shards_[i].limit, why, gone);
+    }
+  }
+  level present_level() const noexcept {
+    auto const& library = detail::api::get();
+    if (!library.is_there()) return asked_at_;
+    ::libmempool_snapshot state{};
+    state.size = sizeof state;
+    library.get_snapshot(&state);
+    return static_cast<level>(state.level);
+  }
+
+  /// What puts do for the pressure's sake: one load or two, unless there is some.
+  void look_around() noexcept {
+    if constexpr (!Sync::is_shared) {
+      if (reclaim_request request; watch_.asked(request)) shrink(request);
+    }
+    if (is_capped_.load(std::memory_order_relaxed)) regrow();
+  }
+  void regrow() noexcept {
+    std::int64_t const at = now();
+    if (at < next_look_.load(std::memory_order_relaxed)) return;
+    removed gone{*this};
+    std::unique_lock const control{control_, std::try_to_lock};  // who has it sets the limits anyway
+    if (!control.owns_lock() || cap_ == kNoCap) return;
+    next_look_.store(policy::until(at, kLookTicks), std::memory_order_relaxed);
+    if (present_level() >= level::warning) return;
+    std::size_t const step = std::max<std::size_t>(1, capacity_ / kRegrowPart);
+    if (cap_ >= capacity_ || capacity_ - cap_ <= step) {
+      cap_ = kNoCap;
+      is_capped_.store(false, std::memory_order_relaxed);
+    } else {
+      cap_ += step;
+    }
+    set_limits(evicted::pressure, gone);
+  }
+
+  [[no_unique_address]] Hash hash_;
+  [[no_unique_address]] Eq equal_;
+  std::function<std::size_t(const K&, const V&)> const weigh_;
+  std::function<void(const K&, V&, evicted)> const on_evict_;
+  duration const ttl_;
+  typename Sync::lock_type control_;
+  std::size_t capacity_;
+  std::size_t cap_ = kNoCap;  // what pressure leaves of the capacity
+  std::size_t base_ = 0;      // the weight held when it began
+  level asked_at_ = level::normal;
+  std::atomic<bool> is_capped_{false};
+  std::atomic<std::int64_t> next_look_{0};  // ticks: the level is asked for once a second
+  std::size_t const count_;
+  std::unique_ptr<shard[]> const shards_;
+  std::conditional_t<Sync::is_shared, holder, pressure_poll> watch_;  // last, so that it ends first
+};
+
+}  // namespace mempool
