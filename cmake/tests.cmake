@@ -30,6 +30,7 @@ add_executable(pattern-tests ${pattern_sources})
 target_link_libraries(pattern-tests PRIVATE mempool_warnings GTest::gtest GTest::gtest_main ${MEMPOOL_RAPIDCHECK}
   Threads::Threads ${CMAKE_DL_LIBS})
 target_include_directories(pattern-tests PRIVATE ${PROJECT_SOURCE_DIR}/include)
+target_compile_options(pattern-tests PRIVATE -O1)  # most of a minute less to compile than -O2, and no slower to run
 if(MEMPOOL_SANITIZE)
   target_compile_options(pattern-tests PRIVATE -fsanitize=${MEMPOOL_SANITIZE})
   target_link_options(pattern-tests PRIVATE -fsanitize=${MEMPOOL_SANITIZE})
