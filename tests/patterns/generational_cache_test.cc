@@ -33,7 +33,7 @@ struct fake_clock {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<fake_clock, duration>;
-  static constexpr bool is_steady = true;
+  [[maybe_unused]] static constexpr bool is_steady = true;
   static time_point now() noexcept { return time_point{duration{ticks.load()}}; }
   static void go_on(duration d) { ticks += d.count(); }
   static inline std::atomic<rep> ticks{1'000'000};
