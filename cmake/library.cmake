@@ -73,18 +73,9 @@ if(spdlog_object)
   add_dependencies(mempool_library mempool_spdlog)
 endif()
 
-add_library(mempool SHARED IMPORTED GLOBAL)
-set_target_properties(mempool PROPERTIES IMPORTED_LOCATION ${library})
-target_include_directories(mempool INTERFACE ${PROJECT_SOURCE_DIR}/include)
-add_dependencies(mempool mempool_library)
-add_library(mempool::mempool ALIAS mempool)
-
-# -u: a program that only calls strdup would otherwise take the C library's malloc.
-add_library(mempool_static STATIC IMPORTED GLOBAL)
-set_target_properties(mempool_static PROPERTIES IMPORTED_LOCATION ${archive})
-target_include_directories(mempool_static INTERFACE ${PROJECT_SOURCE_DIR}/include)
-target_link_options(mempool_static INTERFACE -Wl,-u,malloc,-u,_Znwm
-  # The weak references to the program's C++ library take nothing out of its archive by themselves.
-  $<$<LINK_LANGUAGE:CXX>:-Wl,-u,_ZSt17__throw_bad_allocv,-u,_ZSt15get_new_handlerv>)
-add_dependencies(mempool_static mempool_library)
-add_library(mempool::static ALIAS mempool_static)
+set(mempool_include_dir ${PROJECT_SOURCE_DIR}/include)
+set(mempool_library ${library})
+set(mempool_archive ${archive})
+include(${PROJECT_SOURCE_DIR}/cmake/targets.cmake)
+add_dependencies(mempool::mempool mempool_library)
+add_dependencies(mempool::static mempool_library)

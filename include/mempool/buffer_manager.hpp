@@ -30,7 +30,6 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
@@ -332,8 +331,7 @@ using buffer_manager = basic_buffer_manager<>;
 template <class Sync, class Clock>
 class basic_buffer_manager<Sync, Clock>::core final : public detail::buffer_owner {
   using record = detail::buffer_record;
-  static constexpr bool kSharded = std::same_as<Sync, sync::sharded>;
-  static constexpr std::size_t kMostShards = kSharded ? 16 : 1;
+  using picker = detail::thread_shards<Sync>;
   static constexpr unsigned kMinLg = 6;   // a cache line
   static constexpr unsigned kMaxLg = 47;  // what a process can address
   static constexpr unsigned kClasses = kMaxLg - kMinLg + 1;
@@ -347,7 +345,7 @@ class basic_buffer_manager<Sync, Clock>::core final : public detail::buffer_owne
     record* oldest = nullptr;
     std::size_t count = 0;
   };
-  struct alignas(kSharded ? 64 : alignof(std::max_align_t)) shard {
+  struct alignas(picker::kAlignment) shard {
     [[no_unique_address]] typename Sync::lock_type lock;
     std::atomic<std::uint64_t> filled{0};  // a bit for each list that is not empty; without the lock, a hint
     std::uint64_t hits = 0;
@@ -382,8 +380,6 @@ class basic_buffer_manager<Sync, Clock>::core final : public detail::buffer_owne
     if (options.idle_after.count() < 0)
       throw std::invalid_argument{"buffer_manager: idle_after is " + std::to_string(options.idle_after.count()) +
                                   " ms, and may be 0 or more"};
-    if constexpr (kSharded)
-      count_ = std::min(kMostShards, std::bit_ceil(std::max<std::size_t>(1, std::thread::hardware_concurrency())));
   }
 
   record* take(std::size_t size, refusal& why) noexcept {
@@ -393,12 +389,12 @@ class basic_buffer_manager<Sync, Clock>::core final : public detail::buffer_owne
       return nullptr;
     }
     unsigned const size_class = lg - kMinLg;
-    std::size_t const home = home_index();
+    std::size_t const home = pick_.home();
     if constexpr (!Sync::is_shared)
       if (shards_[home].hits % kPollEvery == 0) [[unlikely]]
         look_at_pressure();
     record* taken = reuse(shards_[home], size_class);
-    if constexpr (kSharded)
+    if constexpr (picker::kIsSharded)
       if (taken == nullptr) taken = reuse_others(home, size_class);
     if (taken == nullptr) [[unlikely]] {
       taken = grow(size_class, why);
@@ -413,7 +409,7 @@ class basic_buffer_manager<Sync, Clock>::core final : public detail::buffer_owne
     if (scrub_ == scrub::on_release) wipe(*returned);
     returned->since = now();
     {
-      shard& home = shards_[home_index()];
+      shard& home = shards_[pick_.home()];
       std::lock_guard const guard{home.lock};
       if (!home.is_closed) [[likely]] {
         push(home, returned);
@@ -501,22 +497,7 @@ class basic_buffer_manager<Sync, Clock>::core final : public detail::buffer_owne
 
   // -- Idle blocks: a thread's own shard first ---------------------------------------------------------------------
 
-  /// A power of two, known when compiling where there is but one.
-  std::size_t count() const noexcept {
-    if constexpr (kSharded)
-      return count_;
-    else
-      return 1;
-  }
-  std::size_t home_index() const noexcept {
-    if constexpr (kSharded) {
-      static constinit std::atomic<std::size_t> threads{0};
-      thread_local std::size_t const number = threads.fetch_add(1, kRelaxed);
-      return number & (count_ - 1);
-    } else {
-      return 0;
-    }
-  }
+  std::size_t count() const noexcept { return pick_.count(); }
 
   // The shard is locked in these three.
   static void push(shard& into, record* added) noexcept {
@@ -561,10 +542,10 @@ class basic_buffer_manager<Sync, Clock>::core final : public detail::buffer_owne
   }
   /// One block of another shard's, and half of the rest for the next time: a thread that allocates what others release
   /// would meet them at every block. Both locks at once, so that no block is between two lists for others to see.
-  record* reuse_others(std::size_t home_index_now, unsigned size_class) noexcept {
-    shard& home = shards_[home_index_now];
+  record* reuse_others(std::size_t home_number, unsigned size_class) noexcept {
+    shard& home = shards_[home_number];
     for (std::size_t i = 1; i < count(); ++i) {
-      shard& other = shards_[(home_index_now + i) & (count() - 1)];
+      shard& other = shards_[(home_number + i) & (count() - 1)];
       if (!looks_filled(other, size_class)) continue;
       std::scoped_lock const both{home.lock, other.lock};
       list const& of = other.lists[size_class];
@@ -690,8 +671,10 @@ class basic_buffer_manager<Sync, Clock>::core final : public detail::buffer_owne
     return freed;
   }
   void leave() noexcept {
-    if (owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) end();
   }
+  /// Not inline: a compiler that sees it in a loop does not know that the loop's caller is an owner too.
+  [[gnu::noinline]] void end() noexcept { delete this; }
 
   [[noreturn, gnu::cold]] void refuse_pointer(const void* data) {
     bool is_idle = false;
@@ -716,8 +699,8 @@ class basic_buffer_manager<Sync, Clock>::core final : public detail::buffer_owne
   std::size_t const keep_per_class_;
   std::chrono::nanoseconds const idle_after_;
   mempool::scrub const scrub_;
-  std::size_t count_ = 1;
-  std::array<shard, kMostShards> shards_;
+  [[no_unique_address]] picker pick_;
+  std::array<shard, picker::kMost> shards_;
 
   [[no_unique_address]] typename Sync::lock_type budget_lock_;
   std::atomic<std::size_t> reserved_{0};  // changed under the budget's lock, as are the next two

@@ -121,7 +121,10 @@ class circular_buffer {
     return tail_ >= head_ ? tail_ - head_ : tail_ + 2 * capacity() - head_;
   }
   constexpr bool empty() const noexcept { return head_ == tail_; }
-  constexpr bool full() const noexcept { return size() == capacity(); }
+  constexpr bool full() const noexcept {
+    std::size_t const apart = tail_ - head_;  // modulo 2^64: the tail may have wrapped
+    return apart == capacity() || apart + capacity() == 0;
+  }
   constexpr std::size_t capacity() const noexcept {
     if constexpr (kIsFixed)
       return N;
@@ -342,6 +345,15 @@ class circular_buffer {
     if (!full()) {
       append(std::forward<Value>(value));
       return evicted;
+    }
+    if constexpr (kMovesQuietly && std::is_nothrow_assignable_v<T&, Value&&>) {
+      if (capacity() != 0 && std::addressof(value) != std::addressof(front())) [[likely]] {
+        evicted.emplace(std::move(front()));
+        front() = std::forward<Value>(value);
+        head_ = after(head_);
+        tail_ = after(tail_);
+        return evicted;
+      }
     }
     // Made before anything is evicted: this may throw, and `value` may lie in the slot that is about to be freed.
     T fresh(std::forward<Value>(value));

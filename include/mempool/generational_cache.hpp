@@ -10,12 +10,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <future>
 #include <limits>
@@ -26,12 +24,11 @@
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "mempool/detail/keyed.hpp"
 #include "mempool/reclaim.hpp"
 #include "mempool/sync.hpp"
 
@@ -320,7 +317,7 @@ class generational_cache {
         count_{checked_count(how)},
         shards_{std::make_unique<shard[]>(count_)} {
     for (std::size_t i = 0; i < count_; ++i) {
-      shards_[i].order.reserve(kFirstBuckets);
+      shards_[i].order.reserve(detail::node_index<node>::kFirst);
       shards_[i].limit = share_of(i);
       publish(shards_[i]);
     }
@@ -383,36 +380,28 @@ class generational_cache {
     std::int64_t const lifetime = checked_ticks(ttl);
     std::uint64_t const hash = hash_of(key);
     shard& part = shard_of(hash);
-    flight mine{&key, low(hash), std::this_thread::get_id()};
+    std::optional<typename loads::flight> mine;  // no hit has to make it
     std::shared_future<V> others;
     {
       removed gone{*this};
       std::lock_guard guard{part.lock};
       if (node* const found = find_fresh(part, key, low(hash), gone)) return V(std::as_const(found->value));
-      if (flight* const under_way = find_flight(part, key, low(hash))) {
-        if (under_way->owner == mine.owner)
-          throw std::system_error{std::make_error_code(std::errc::resource_deadlock_would_occur),
-                                  "generational_cache: the load of a key asks for that key"};
-        others = under_way->join();
-        ++part.waits;
-      } else {
-        mine.next = part.flights;
-        part.flights = &mine;
-      }
+      others = part.under_way.board(mine.emplace(key, low(hash)), equal_, "generational_cache: the load of a key asks for that key");
+      if (others.valid()) ++part.waits;
     }
     if (others.valid()) return others.get();
     try {
       V value = std::invoke(std::forward<Load>(load), key);
-      store(make(K(key), V(std::as_const(value))), lifetime, &mine);
-      if (mine.promise) mine.promise->set_value(std::as_const(value));
+      store(make(K(key), V(std::as_const(value))), lifetime, &*mine);
+      mine->land(value);
       look_around();
       return value;
     } catch (...) {
       {
         std::lock_guard guard{part.lock};
-        take_off(part, mine);
+        part.under_way.take_off(*mine);
       }
-      mine.fail();
+      mine->fail();
       throw;
     }
   }
@@ -423,8 +412,8 @@ class generational_cache {
     shard& part = shard_of(hash);
     removed gone{*this};
     std::lock_guard guard{part.lock};
-    overtake(part, key, low(hash));
-    node** const at = find(part, key, low(hash));
+    part.under_way.overtake(key, low(hash), equal_);
+    node** const at = part.index.find(key, low(hash), equal_);
     if (at == nullptr) return false;
     bool const is_fresh = (*at)->expires == policy::kNever || (*at)->expires >= now();
     drop(part, at, is_fresh ? evicted::erased : evicted::expired, gone);
@@ -435,9 +424,10 @@ class generational_cache {
     removed gone{*this};
     for (shard& part : shards()) {
       std::lock_guard guard{part.lock};
-      for (flight* f = part.flights; f != nullptr; f = f->next) f->overtaken = true;
-      for (node*& bucket : part.buckets)
-        while (bucket != nullptr) drop(part, &bucket, evicted::erased, gone);
+      part.under_way.overtake_all();
+      part.index.each_bucket([&](node** bucket) {
+        while (*bucket != nullptr) drop(part, bucket, evicted::erased, gone);
+      });
     }
   }
 
@@ -515,7 +505,7 @@ class generational_cache {
       sum.waits += part.waits;
       sum.evictions += part.evictions;
       sum.expirations += part.expirations;
-      sum.entries += part.count;
+      sum.entries += part.index.count();
       sum.weight += part.weight;
       sum.limit += part.limit;
     }
@@ -531,41 +521,15 @@ class generational_cache {
     V value;
   };
 
-  /// A load under way. Lives on the stack of the thread that loads, and is reachable under the shard's lock alone.
-  struct flight {
-    const K* key = nullptr;
-    std::uint32_t hash = 0;
-    std::thread::id owner{};
-    bool overtaken = false;  // a put, erase or clear came since: its value must not be kept
-    flight* next = nullptr;
-    std::optional<std::promise<V>> promise{};  // made by the first who waits
-    std::shared_future<V> result{};
-
-    std::shared_future<V> join() {
-      if (!promise) {
-        promise.emplace();
-        result = promise->get_future().share();
-      }
-      return result;
-    }
-    void fail() noexcept {
-      if (!promise) return;
-      try {
-        promise->set_exception(std::current_exception());
-      } catch (const std::future_error&) {  // they have their value already; what failed is this thread's return
-      }
-    }
-  };
+  using loads = detail::flights<K, std::uint32_t, V>;
 
   struct alignas(64) shard {
     typename Sync::lock_type lock;
-    std::vector<node*> buckets = std::vector<node*>(kFirstBuckets);  // a power of two
-    std::size_t count = 0;
+    detail::node_index<node> index;
     std::size_t weight = 0;
     std::size_t limit = 0;
     std::size_t mortals = 0;  // entries that will expire
-    std::size_t hand = 0;     // the next bucket to be looked through for expired ones
-    flight* flights = nullptr;
+    loads under_way;
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;
     std::uint64_t waits = 0;
@@ -575,8 +539,9 @@ class generational_cache {
     Policy order;
 
     ~shard() {
-      for (node* n : buckets)
-        while (n != nullptr) delete std::exchange(n, n->chain);
+      index.each_bucket([this](node** bucket) {
+        while (*bucket != nullptr) delete &index.unlink(bucket);
+      });
     }
   };
 
@@ -615,9 +580,6 @@ class generational_cache {
 
   static constexpr duration kDefaultTtl =
       Policy::kTtl.count() == 0 ? forever : std::chrono::duration_cast<duration>(Policy::kTtl);
-  static constexpr std::size_t kFirstBuckets = 8;
-  static constexpr std::size_t kMostShards = 1024;
-  static constexpr std::size_t kAutomaticShards = 16;
   static constexpr std::size_t kLeastShard = 256;
   static constexpr std::size_t kNoCap = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t kLeastPart = 8;
@@ -631,13 +593,7 @@ class generational_cache {
   static std::size_t checked_count(const options& how) {
     if (how.capacity == 0) throw std::invalid_argument{"generational_cache: capacity is 0; 1 and more are allowed"};
     checked_ticks(how.ttl);
-    constexpr bool is_sharded = std::same_as<Sync, sync::sharded>;
-    constexpr std::size_t most = is_sharded ? kMostShards : 1;
-    if (how.shards > most || (how.shards != 0 && !std::has_single_bit(how.shards)))
-      throw std::invalid_argument{"generational_cache: shards is " + std::to_string(how.shards) +
-                                  "; 0 and powers of two up to " + std::to_string(most) + " are allowed"};
-    if (how.shards != 0) return how.shards;
-    return is_sharded ? std::clamp<std::size_t>(std::bit_floor(how.capacity / kLeastShard), 1, kAutomaticShards) : 1;
+    return detail::shards_for<Sync>(how.shards, how.capacity, kLeastShard, "generational_cache");
   }
   static std::int64_t checked_ticks(duration ttl) {
     if (ttl < duration::zero())
@@ -647,30 +603,14 @@ class generational_cache {
   }
   static std::int64_t now() { return static_cast<std::int64_t>(Clock::now().time_since_epoch().count()); }
 
-  /// std::hash of a number is often the number itself: spread it over the bits that choose shard and bucket.
-  std::uint64_t hash_of(const K& key) const {
-    auto h = static_cast<std::uint64_t>(hash_(key));
-    h ^= h >> 32;
-    h *= 0x9E37'79B9'7F4A'7C15;
-    return h ^ (h >> 29);
-  }
+  std::uint64_t hash_of(const K& key) const { return detail::spread(hash_(key)); }
   static std::uint32_t low(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash); }
   std::span<shard> shards() const noexcept { return {shards_.get(), count_}; }
-  shard& shard_of(std::uint64_t hash) const noexcept { return shards_[(hash >> 48) & (count_ - 1)]; }
-  static node** bucket_of(shard& part, std::uint32_t hash) noexcept {
-    return &part.buckets[hash & (part.buckets.size() - 1)];
-  }
-
-  /// Where the pointer to this key's node is; null where there is none.
-  node** find(shard& part, const K& key, std::uint32_t hash) const {
-    for (node** at = bucket_of(part, hash); *at != nullptr; at = &(*at)->chain)
-      if ((*at)->hash == hash && equal_((*at)->key, key)) return at;
-    return nullptr;
-  }
+  shard& shard_of(std::uint64_t hash) const noexcept { return shards_[detail::shard_number(hash, count_)]; }
 
   /// A look-up that counts as use. What has expired is dropped and not found.
   node* find_fresh(shard& part, const K& key, std::uint32_t hash, removed& gone) {
-    node** const at = find(part, key, hash);
+    node** const at = part.index.find(key, hash, equal_);
     if (at == nullptr) {
       ++part.misses;
       return nullptr;
@@ -700,20 +640,20 @@ class generational_cache {
   }
 
   /// `landing` is the flight that brings the entry, and ends here; or null.
-  bool store(std::unique_ptr<node> fresh, std::int64_t lifetime, flight* landing) {
+  bool store(std::unique_ptr<node> fresh, std::int64_t lifetime, typename loads::flight* landing) {
     std::uint64_t const hash = hash_of(fresh->key);
     shard& part = shard_of(hash);
     fresh->hash = low(hash);
     removed gone{*this};
     std::lock_guard guard{part.lock};
     if (landing != nullptr) {
-      take_off(part, *landing);
-      if (landing->overtaken) return false;
+      part.under_way.take_off(*landing);
+      if (landing->is_overtaken()) return false;
     } else {
-      overtake(part, fresh->key, fresh->hash);
+      part.under_way.overtake(fresh->key, fresh->hash, equal_);
     }
-    if (part.count > part.buckets.size()) rehash(part, 2 * part.buckets.size());
-    node** const at = find(part, fresh->key, fresh->hash);
+    if (std::size_t const size = part.index.wanted_size(); size != 0) rehash(part, size);
+    node** const at = part.index.find(fresh->key, fresh->hash, equal_);
     std::int64_t const at_time = lifetime != policy::kNever || part.mortals != 0 ? now() : 0;
     // Nothing throws from here on.
     node* const old = at != nullptr ? *at : nullptr;
@@ -727,18 +667,13 @@ class generational_cache {
     fresh->expires = policy::until(at_time, lifetime);
     part.order.add(*fresh, lifetime, old);
     chain(part, *fresh.release());
-    if (part.mortals != 0) {
-      for (int i = 0; i < 2; ++i)
-        drop_expired_of(part, &part.buckets[part.hand++ & (part.buckets.size() - 1)], at_time, gone);
-    }
+    if (part.mortals != 0)
+      for (int i = 0; i < 2; ++i) drop_expired_of(part, part.index.next_in_turn(), at_time, gone);
     return true;
   }
 
   void chain(shard& part, node& in) noexcept {
-    node** const bucket = bucket_of(part, in.hash);
-    in.chain = *bucket;
-    *bucket = &in;
-    ++part.count;
+    part.index.link(in);
     part.weight += in.weight;
     if (in.expires != policy::kNever) ++part.mortals;
     publish(part);
@@ -746,9 +681,7 @@ class generational_cache {
 
   /// Takes out what the order has forgotten already.
   void unchain(shard& part, node** at, evicted why, removed& gone) noexcept {
-    node& out = **at;
-    *at = out.chain;
-    --part.count;
+    node& out = part.index.unlink(at);
     part.weight -= out.weight;
     if (out.expires != policy::kNever) --part.mortals;
     if (why == evicted::expired) ++part.expirations;
@@ -763,9 +696,7 @@ class generational_cache {
   void evict_to(shard& part, std::size_t target, evicted why, removed& gone) noexcept {
     while (part.weight > target) {  // so the order is not empty
       node& victim = static_cast<node&>(*part.order.evict(part.limit));
-      node** at = bucket_of(part, victim.hash);
-      while (*at != &victim) at = &(*at)->chain;
-      unchain(part, at, why, gone);
+      unchain(part, part.index.find(victim), why, gone);
     }
   }
   void drop_expired_of(shard& part, node** at, std::int64_t at_time, removed& gone) noexcept {
@@ -778,30 +709,21 @@ class generational_cache {
   }
   std::size_t drop_expired(shard& part, std::int64_t at_time, removed& gone) noexcept {
     if (part.mortals == 0) return 0;
-    std::size_t const before = part.count;
-    for (node*& bucket : part.buckets) drop_expired_of(part, &bucket, at_time, gone);
-    return before - part.count;
+    std::size_t const before = part.index.count();
+    part.index.each_bucket([&](node** bucket) { drop_expired_of(part, bucket, at_time, gone); });
+    return before - part.index.count();
   }
 
-  /// O(entries). Strong guarantee: both allocations come first.
+  /// O(entries). The entries stay as they are where an allocation fails.
   void rehash(shard& part, std::size_t size) {
-    std::vector<node*> buckets(size);
     part.order.reserve(size);
-    buckets.swap(part.buckets);
-    for (node* n : buckets) {
-      while (n != nullptr) {
-        node& moved = *std::exchange(n, n->chain);
-        node** const bucket = bucket_of(part, moved.hash);
-        moved.chain = *bucket;
-        *bucket = &moved;
-      }
-    }
+    part.index.rehash(size);
     publish(part);
   }
   /// Tables of a shard that lost most of its entries. Bytes given back.
   std::size_t compact(shard& part) noexcept {
-    std::size_t const size = std::bit_ceil(std::max(part.count, kFirstBuckets));
-    if (part.buckets.size() / 2 <= size) return 0;
+    std::size_t const size = part.index.spare_size();
+    if (size == 0) return 0;
     std::size_t const before = part.bytes.load(std::memory_order_relaxed);
     try {
       rehash(part, size);
@@ -811,26 +733,9 @@ class generational_cache {
     return before - part.bytes.load(std::memory_order_relaxed);
   }
   void publish(shard& part) const noexcept {
-    part.bytes.store(part.count * sizeof(node) + (weigh_ ? part.weight : 0) +
-                         part.buckets.capacity() * sizeof(node*) + part.order.bytes(),
+    part.bytes.store(part.index.count() * sizeof(node) + (weigh_ ? part.weight : 0) + part.index.bytes() +
+                         part.order.bytes(),
                      std::memory_order_relaxed);
-  }
-
-  flight* find_flight(shard& part, const K& key, std::uint32_t hash) const {
-    for (flight* f = part.flights; f != nullptr; f = f->next)
-      if (!f->overtaken && f->hash == hash && equal_(*f->key, key)) return f;
-    return nullptr;
-  }
-  void overtake(shard& part, const K& key, std::uint32_t hash) const {
-    for (flight* f = part.flights; f != nullptr; f = f->next)
-      if (f->hash == hash && equal_(*f->key, key)) f->overtaken = true;
-  }
-  void take_off(shard& part, flight& out) const noexcept {
-    for (flight** at = &part.flights; *at != nullptr; at = &(*at)->next) {
-      if (*at != &out) continue;
-      *at = out.next;
-      return;
-    }
   }
 
   // Limits, under control_, which is taken before a shard's lock and never after it.
@@ -845,15 +750,6 @@ class generational_cache {
       evict_to(shards_[i], shards_[i].limit, why, gone);
     }
   }
-  level present_level() const noexcept {
-    auto const& library = detail::api::get();
-    if (!library.is_there()) return asked_at_;
-    ::libmempool_snapshot state{};
-    state.size = sizeof state;
-    library.get_snapshot(&state);
-    return static_cast<level>(state.level);
-  }
-
   /// What puts do for the pressure's sake: one load or two, unless there is some.
   void look_around() noexcept {
     if constexpr (!Sync::is_shared) {
@@ -868,7 +764,7 @@ class generational_cache {
     std::unique_lock const control{control_, std::try_to_lock};  // who has it sets the limits anyway
     if (!control.owns_lock() || cap_ == kNoCap) return;
     next_look_.store(policy::until(at, kLookTicks), std::memory_order_relaxed);
-    if (present_level() >= level::warning) return;
+    if (detail::present_level(asked_at_) >= level::warning) return;
     std::size_t const step = std::max<std::size_t>(1, capacity_ / kRegrowPart);
     if (cap_ >= capacity_ || capacity_ - cap_ <= step) {
       cap_ = kNoCap;

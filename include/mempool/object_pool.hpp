@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cassert>
 #include <chrono>
 #include <concepts>
@@ -25,7 +24,6 @@
 #include <new>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -204,8 +202,7 @@ class object_pool<T, Policy, Sync, Alloc>::core {
   static constexpr bool kRecycles = !kEager && requires(Policy& policy, T& object) { policy.recycle(object); };
   static constexpr bool kRetires = requires(Policy& policy, T& object) { policy.retire(object); };
   static constexpr bool kMeasures = !kEager && requires(Policy& policy, const T& object) { policy.footprint(object); };
-  static constexpr bool kSharded = std::same_as<Sync, sync::sharded>;
-  static constexpr std::size_t kMostShards = kSharded ? 16 : 1;
+  using picker = detail::thread_shards<Sync>;
   static constexpr std::size_t kMostIdle = std::size_t{1} << 24;
   static constexpr std::uint64_t kPollEvery = 256;
   static constexpr auto kRelaxed = std::memory_order_relaxed;
@@ -218,7 +215,7 @@ class object_pool<T, Policy, Sync, Alloc>::core {
 
   struct nothing {};
   /// Changed under the lock; read without it, which is why they are atomics. A line of its own where there are several.
-  struct alignas(kSharded ? 64 : alignof(std::max_align_t)) shard {
+  struct alignas(picker::kAlignment) shard {
     [[no_unique_address]] typename Sync::lock_type lock;
     std::atomic<std::size_t> idle{0};
     std::atomic<std::size_t> room{0};  // as many may be idle here; 0 once the pool is gone
@@ -303,7 +300,7 @@ class object_pool<T, Policy, Sync, Alloc>::core {
       retire(*object);
       if (!keep(object)) drop(object);
     } else {
-      if (with_room() == nullptr || !recycle(*object) || !keep(object)) discard(object);
+      if ((kRecycles && with_room() == nullptr) || !recycle(*object) || !keep(object)) discard(object);
     }
   }
 
@@ -344,8 +341,6 @@ class object_pool<T, Policy, Sync, Alloc>::core {
         slots_(options.max_idle, nullptr, alloc_of<T*>{alloc}),
         initial_{std::min({options.initial, options.max_idle, options.max_live})},
         max_live_{options.max_live} {
-    if constexpr (kSharded)
-      count_ = std::min(kMostShards, std::bit_ceil(std::max<std::size_t>(1, std::thread::hardware_concurrency())));
     T** next = slots_.data();
     for (std::size_t i = 0; i < count(); ++i) {
       std::size_t const room = slots_.size() / count() + (i < slots_.size() % count() ? 1 : 0);
@@ -362,23 +357,8 @@ class object_pool<T, Policy, Sync, Alloc>::core {
 
   // -- Idle objects: a thread's own shard first --------------------------------------------------------------------
 
-  /// A power of two, known when compiling where there is but one.
-  std::size_t count() const noexcept {
-    if constexpr (kSharded)
-      return count_;
-    else
-      return 1;
-  }
-  std::size_t home_index() const noexcept {
-    if constexpr (kSharded) {
-      static constinit std::atomic<std::size_t> threads{0};
-      thread_local std::size_t const number = threads.fetch_add(1, kRelaxed);
-      return number & (count_ - 1);
-    } else {
-      return 0;
-    }
-  }
-  shard& home() noexcept { return shards_[home_index()]; }
+  std::size_t count() const noexcept { return pick_.count(); }
+  shard& home() noexcept { return shards_[pick_.home()]; }
 
   T* pop(shard& from, std::uint64_t uses) noexcept {
     std::lock_guard const guard{from.lock};
@@ -401,20 +381,20 @@ class object_pool<T, Policy, Sync, Alloc>::core {
     return true;
   }
   T* take_idle(std::uint64_t uses) noexcept {
-    std::size_t const first = home_index();
     for (std::size_t i = 0; i < count(); ++i)
-      if (T* const block = pop(shards_[(first + i) & (count() - 1)], uses)) return block;
+      if (T* const block = pop(shards_[pick_.from_home(i)], uses)) return block;
     return nullptr;
   }
   shard* with_room() noexcept {
-    std::size_t const first = home_index();
     for (std::size_t i = 0; i < count(); ++i) {
-      shard& at = shards_[(first + i) & (count() - 1)];
+      shard& at = shards_[pick_.from_home(i)];
       if (at.idle.load(kRelaxed) < at.room.load(kRelaxed)) return &at;
     }
     return nullptr;
   }
   bool keep(T* block) noexcept {
+    if (push(shards_[pick_.home()], block)) [[likely]]
+      return true;
     while (shard* const into = with_room())
       if (push(*into, block)) return true;
     return false;
@@ -540,7 +520,10 @@ class object_pool<T, Policy, Sync, Alloc>::core {
     }
   }
   void leave() noexcept {
-    if (owners_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) end();
+  }
+  /// Not inline: a compiler that sees it in a loop does not know that the loop's caller is an owner too.
+  [[gnu::noinline]] void end() noexcept {
     alloc_of<core> own{alloc_};
     std::destroy_at(this);
     core_traits::deallocate(own, this, 1);
@@ -553,11 +536,11 @@ class object_pool<T, Policy, Sync, Alloc>::core {
 
   [[no_unique_address]] Policy policy_;
   [[no_unique_address]] alloc_of<T> alloc_;
-  std::array<shard, kMostShards> shards_;
+  [[no_unique_address]] picker pick_;
+  std::array<shard, picker::kMost> shards_;
   std::vector<T*, alloc_of<T*>> slots_;  // all shards', one piece each
   std::size_t const initial_;
   std::size_t const max_live_;
-  std::size_t count_ = 1;
   std::atomic<std::size_t> exist_{0};   // idle and live
   std::atomic<std::size_t> owners_{1};  // those, and the pool
   std::atomic<std::size_t> peak_{0};

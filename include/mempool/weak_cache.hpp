@@ -10,11 +10,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <future>
 #include <memory>
@@ -24,12 +22,11 @@
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "mempool/detail/keyed.hpp"
 #include "mempool/reclaim.hpp"
 #include "mempool/sync.hpp"
 
@@ -91,7 +88,7 @@ class weak_cache {
     clear();
     for (shard& part : core_->all()) {  // values that live on need the core, but none of its tables
       std::lock_guard guard{part.lock};
-      std::vector<node*>{}.swap(part.buckets);
+      part.index.give_up();
       std::vector<node*>{}.swap(part.kept);
     }
   }
@@ -115,36 +112,28 @@ class weak_cache {
   std::shared_ptr<T> get_or_create(const K& key, Create&& create) {
     std::uint64_t const hash = hash_of(key);
     shard& part = core_->shard_of(hash);
-    flight mine{&key, hash, std::this_thread::get_id()};
+    std::optional<typename creations::flight> mine;  // no hit has to make it
     std::shared_future<std::shared_ptr<T>> others;
     {
       std::shared_ptr<T> displaced;
       std::lock_guard guard{part.lock};
       if (std::shared_ptr<T> found = find_alive(part, key, hash, displaced)) return found;
-      if (flight* const under_way = find_flight(part, key, hash)) {
-        if (under_way->owner == mine.owner)
-          throw std::system_error{std::make_error_code(std::errc::resource_deadlock_would_occur),
-                                  "weak_cache: the creation of a value asks for its own key"};
-        others = under_way->join();
-        ++part.waits;
-      } else {
-        mine.next = part.flights;
-        part.flights = &mine;
-      }
+      others = part.under_way.board(mine.emplace(key, hash), equal_, "weak_cache: the creation of a value asks for its own key");
+      if (others.valid()) ++part.waits;
     }
     if (others.valid()) return others.get();
     try {
       made fresh = make(key, hash, std::forward<Create>(create));
-      enter(part, fresh, &mine);
-      if (mine.promise) mine.promise->set_value(fresh.value);
+      enter(part, fresh, &*mine);
+      mine->land(fresh.value);
       look_around();
       return std::move(fresh.value);
     } catch (...) {
       {
         std::lock_guard guard{part.lock};
-        take_off(part, mine);
+        part.under_way.take_off(*mine);
       }
-      mine.fail();
+      mine->fail();
       throw;
     }
   }
@@ -182,8 +171,8 @@ class weak_cache {
     shard& part = core_->shard_of(hash);
     std::shared_ptr<T> displaced;
     std::lock_guard guard{part.lock};
-    overtake(part, key, hash);
-    node** const at = find(part, key, hash);
+    part.under_way.overtake(key, hash, equal_);
+    node** const at = part.index.find(key, hash, equal_);
     if (at == nullptr) return false;
     bool const was_alive = !(*at)->value.expired();
     displaced = part.unlink(at);
@@ -195,14 +184,14 @@ class weak_cache {
     for (shard& part : core_->all()) {
       {
         std::lock_guard guard{part.lock};
-        for (flight* f = part.flights; f != nullptr; f = f->next) f->overtaken = true;
+        part.under_way.overtake_all();
       }
       for (std::size_t bucket = 0;;) {
         std::shared_ptr<T> displaced;
         std::lock_guard guard{part.lock};
-        while (bucket < part.buckets.size() && part.buckets[bucket] == nullptr) ++bucket;
-        if (bucket >= part.buckets.size()) break;
-        displaced = part.unlink(&part.buckets[bucket]);
+        node** const at = part.index.first_from(bucket);
+        if (at == nullptr) break;
+        displaced = part.unlink(at);
         publish(part);
       }
     }
@@ -215,10 +204,10 @@ class weak_cache {
     std::size_t dropped = 0;
     for (shard& part : core_->all()) {
       std::lock_guard guard{part.lock};
-      std::size_t const before = part.count;
-      for (node*& bucket : part.buckets) drop_dead_of(part, &bucket);
+      std::size_t const before = part.index.count();
+      part.index.each_bucket([&](node** bucket) { drop_dead_of(part, bucket); });
       publish(part);
-      dropped += before - part.count;
+      dropped += before - part.index.count();
     }
     return dropped;
   }
@@ -258,7 +247,7 @@ class weak_cache {
       sum.hits += part.hits;
       sum.misses += part.misses;
       sum.waits += part.waits;
-      sum.entries += part.count;
+      sum.entries += part.index.count();
       sum.kept += part.kept_count;
       sum.kept_bytes += part.kept_bytes;
     }
@@ -281,55 +270,25 @@ class weak_cache {
     bool is_used = false;  // since the hand passed
   };
 
-  /// A creation under way. Lives on the stack of the thread that creates, reachable under the shard's lock alone.
-  struct flight {
-    const K* key = nullptr;
-    std::uint64_t hash = 0;
-    std::thread::id owner{};
-    bool overtaken = false;  // a put, erase or clear came since: its value must not be entered
-    flight* next = nullptr;
-    std::optional<std::promise<std::shared_ptr<T>>> promise{};  // made by the first who waits
-    std::shared_future<std::shared_ptr<T>> result{};
-
-    std::shared_future<std::shared_ptr<T>> join() {
-      if (!promise) {
-        promise.emplace();
-        result = promise->get_future().share();
-      }
-      return result;
-    }
-    void fail() noexcept {
-      if (!promise) return;
-      try {
-        promise->set_exception(std::current_exception());
-      } catch (const std::future_error&) {  // they have their value already
-      }
-    }
-  };
+  using creations = detail::flights<K, std::uint64_t, std::shared_ptr<T>>;
 
   struct alignas(64) shard {
     typename Sync::lock_type lock;
-    std::vector<node*> buckets = std::vector<node*>(kFirstBuckets);  // a power of two
-    std::size_t count = 0;
-    std::size_t hand = 0;          // the next bucket to be looked through for dead entries
+    detail::node_index<node> index;
     std::vector<node*> kept;       // soft mode's places
     std::size_t kept_hand = 0;     // the next place to be given away, if it was not used meanwhile
     std::size_t kept_count = 0;
     std::size_t kept_bytes = 0;
-    flight* flights = nullptr;
+    creations under_way;
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;
     std::uint64_t waits = 0;
     std::atomic<std::size_t> bytes{0};  // written under the lock, read without
 
-    node** bucket_of(std::uint64_t hash) noexcept { return &buckets[hash & (buckets.size() - 1)]; }
-
     /// Takes the entry out. The caller drops what is returned when it no longer has the lock: it may be the last owner.
     [[nodiscard]] std::shared_ptr<T> unlink(node** at) noexcept {
-      node& out = **at;
-      *at = out.chain;
+      node& out = index.unlink(at);
       out.is_linked = false;
-      --count;
       std::shared_ptr<T> strong = release(out);
       if (out.is_own) delete &out;
       return strong;
@@ -351,17 +310,15 @@ class weak_cache {
     std::atomic<bool> keeps_none{false};  // memory is short
 
     std::span<shard> all() const noexcept { return {shards.get(), count}; }
-    shard& shard_of(std::uint64_t hash) const noexcept { return shards[(hash >> 48) & (count - 1)]; }
+    shard& shard_of(std::uint64_t hash) const noexcept { return shards[detail::shard_number(hash, count)]; }
 
     /// The last owner of a value has gone. The entry may have been replaced or erased long since.
     void forget(node& entry) noexcept {
       shard& part = shard_of(entry.hash);
       std::lock_guard guard{part.lock};
       if (!entry.is_linked) return;
-      node** at = part.bucket_of(entry.hash);
-      while (*at != &entry) at = &(*at)->chain;
-      static_cast<void>(part.unlink(at));  // null: who is kept alive has an owner
-      publish_of(part);
+      static_cast<void>(part.unlink(part.index.find(entry)));  // null: who is kept alive has an owner
+      publish(part);
     }
   };
 
@@ -392,47 +349,24 @@ class weak_cache {
     std::shared_ptr<T> value{};
   };
 
-  static constexpr std::size_t kFirstBuckets = 8;
-  static constexpr std::size_t kMostShards = 1024;
-  static constexpr std::size_t kAutomaticShards = 16;
   static constexpr std::size_t kLeastKept = 8;  // places of a shard, or keys that meet in one push each other out
   static constexpr std::size_t kMostKept = std::size_t{1} << 24;
   static constexpr std::uint32_t kLookEvery = 64;  // entries; to ask for the level costs a lock
 
   static std::size_t checked_count(const options& how) {
-    constexpr bool is_sharded = std::same_as<Sync, sync::sharded>;
-    constexpr std::size_t most = is_sharded ? kMostShards : 1;
     if (how.keep_alive > kMostKept)
       throw std::invalid_argument{"weak_cache: keep_alive is " + std::to_string(how.keep_alive) + "; 0 to " +
                                   std::to_string(kMostKept) + " are allowed"};
-    if (how.shards > most || (how.shards != 0 && !std::has_single_bit(how.shards)))
-      throw std::invalid_argument{"weak_cache: shards is " + std::to_string(how.shards) +
-                                  "; 0 and powers of two up to " + std::to_string(most) + " are allowed"};
-    if (how.shards != 0) return how.shards;
-    if (!is_sharded) return 1;
-    if (how.keep_alive == 0) return kAutomaticShards;
-    return std::clamp<std::size_t>(std::bit_floor(how.keep_alive / kLeastKept), 1, kAutomaticShards);
+    std::size_t const room = how.keep_alive == 0 ? kMostKept : how.keep_alive;
+    return detail::shards_for<Sync>(how.shards, room, kLeastKept, "weak_cache");
   }
 
-  /// std::hash of a number is often the number itself: spread it over the bits that choose shard and bucket.
-  std::uint64_t hash_of(const K& key) const {
-    auto h = static_cast<std::uint64_t>(hash_(key));
-    h ^= h >> 32;
-    h *= 0x9E37'79B9'7F4A'7C15;
-    return h ^ (h >> 29);
-  }
+  std::uint64_t hash_of(const K& key) const { return detail::spread(hash_(key)); }
   std::size_t weight_of(const T& value) const { return sizeof(T) + (weigh_ ? weigh_(value) : 0); }
-
-  /// Where the pointer to this key's node is; null where there is none.
-  node** find(shard& part, const K& key, std::uint64_t hash) const {
-    for (node** at = part.bucket_of(hash); *at != nullptr; at = &(*at)->chain)
-      if ((*at)->hash == hash && equal_((*at)->key, key)) return at;
-    return nullptr;
-  }
 
   /// A look-up that counts as use. `displaced` is to be dropped when the lock is gone.
   std::shared_ptr<T> find_alive(shard& part, const K& key, std::uint64_t hash, std::shared_ptr<T>& displaced) {
-    if (node** const at = find(part, key, hash)) {
+    if (node** const at = part.index.find(key, hash, equal_)) {
       if (std::shared_ptr<T> value = (*at)->value.lock()) {
         ++part.hits;
         keep(part, **at, value, displaced);
@@ -492,27 +426,24 @@ class weak_cache {
   }
 
   /// Links the entry. `landing` is the flight that brings it, and ends here; or null. False where it was not linked.
-  bool enter(shard& part, const made& fresh, flight* landing) {
+  bool enter(shard& part, const made& fresh, typename creations::flight* landing) {
     std::shared_ptr<T> old_value;
     std::shared_ptr<T> displaced;
     std::lock_guard guard{part.lock};
     if (landing != nullptr) {
-      take_off(part, *landing);
-      if (landing->overtaken || fresh.entry == nullptr) return false;
+      part.under_way.take_off(*landing);
+      if (landing->is_overtaken() || fresh.entry == nullptr) return false;
     } else {
-      overtake(part, fresh.entry->key, fresh.entry->hash);
+      part.under_way.overtake(fresh.entry->key, fresh.entry->hash, equal_);
     }
-    if (part.count > part.buckets.size()) rehash(part, 2 * part.buckets.size());
-    node** const at = find(part, fresh.entry->key, fresh.entry->hash);
+    if (std::size_t const size = part.index.wanted_size(); size != 0) part.index.rehash(size);
+    node** const at = part.index.find(fresh.entry->key, fresh.entry->hash, equal_);
     // Nothing throws from here on.
     if (at != nullptr) old_value = part.unlink(at);
-    node** const bucket = part.bucket_of(fresh.entry->hash);
-    fresh.entry->chain = *bucket;
-    *bucket = fresh.entry;
+    part.index.link(*fresh.entry);
     fresh.entry->is_linked = true;
-    ++part.count;
     keep(part, *fresh.entry, fresh.value, displaced);
-    for (int i = 0; i < 2; ++i) drop_dead_of(part, &part.buckets[part.hand++ & (part.buckets.size() - 1)]);
+    for (int i = 0; i < 2; ++i) drop_dead_of(part, part.index.next_in_turn());
     publish(part);
     return true;
   }
@@ -542,63 +473,23 @@ class weak_cache {
     return given;
   }
 
-  /// O(entries). Strong guarantee: the allocation comes first.
-  void rehash(shard& part, std::size_t size) {
-    std::vector<node*> buckets(size);
-    buckets.swap(part.buckets);
-    for (node* n : buckets) {
-      while (n != nullptr) {
-        node& moved = *std::exchange(n, n->chain);
-        node** const bucket = part.bucket_of(moved.hash);
-        moved.chain = *bucket;
-        *bucket = &moved;
-      }
-    }
-    publish(part);
-  }
   /// Tables of a shard that lost most of its entries. Bytes given back.
   std::size_t compact(shard& part) noexcept {
-    std::size_t const size = std::bit_ceil(std::max(part.count, kFirstBuckets));
-    if (part.buckets.size() / 2 <= size) return 0;
+    std::size_t const size = part.index.spare_size();
+    if (size == 0) return 0;
     std::size_t const before = part.bytes.load(std::memory_order_relaxed);
     try {
-      rehash(part, size);
+      part.index.rehash(size);
     } catch (const std::bad_alloc&) {
       return 0;  // the large ones will do
     }
+    publish(part);
     return before - part.bytes.load(std::memory_order_relaxed);
   }
-  static void publish_of(shard& part) noexcept {
-    part.bytes.store(part.count * sizeof(node) + (part.buckets.capacity() + part.kept.capacity()) * sizeof(node*) +
+  static void publish(shard& part) noexcept {
+    part.bytes.store(part.index.count() * sizeof(node) + part.index.bytes() + part.kept.capacity() * sizeof(node*) +
                          part.kept_bytes,
                      std::memory_order_relaxed);
-  }
-  void publish(shard& part) const noexcept { publish_of(part); }
-
-  flight* find_flight(shard& part, const K& key, std::uint64_t hash) const {
-    for (flight* f = part.flights; f != nullptr; f = f->next)
-      if (!f->overtaken && f->hash == hash && equal_(*f->key, key)) return f;
-    return nullptr;
-  }
-  void overtake(shard& part, const K& key, std::uint64_t hash) const {
-    for (flight* f = part.flights; f != nullptr; f = f->next)
-      if (f->hash == hash && equal_(*f->key, key)) f->overtaken = true;
-  }
-  void take_off(shard& part, flight& out) const noexcept {
-    for (flight** at = &part.flights; *at != nullptr; at = &(*at)->next) {
-      if (*at != &out) continue;
-      *at = out.next;
-      return;
-    }
-  }
-
-  level present_level() const noexcept {
-    auto const& library = detail::api::get();
-    if (!library.is_there()) return asked_at_.load(std::memory_order_relaxed);
-    ::libmempool_snapshot state{};
-    state.size = sizeof state;
-    library.get_snapshot(&state);
-    return static_cast<level>(state.level);
   }
 
   /// What a new entry does for the pressure's sake: one load or two, unless there is some.
@@ -608,7 +499,7 @@ class weak_cache {
     }
     if (!core_->keeps_none.load(std::memory_order_relaxed)) return;
     if (looks_.fetch_add(1, std::memory_order_relaxed) % kLookEvery != 0) return;
-    if (present_level() < level::warning) core_->keeps_none.store(false, std::memory_order_relaxed);
+    if (detail::present_level(asked_at_.load(std::memory_order_relaxed)) < level::warning) core_->keeps_none.store(false, std::memory_order_relaxed);
   }
 
   [[no_unique_address]] Hash hash_;

@@ -23,20 +23,21 @@ namespace {
 thread_local int new_calls_left = 0;
 }  // namespace
 
-void* operator new(std::size_t size) {
+// Not inline: a compiler that sees malloc under one operator and not the other takes them for a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   if (new_calls_left != 0 && --new_calls_left == 0) throw std::bad_alloc{};
   if (void* const block = std::malloc(size == 0 ? 1 : size)) return block;
   throw std::bad_alloc{};
 }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   try {
     return operator new(size);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
 }
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
 namespace mempool {
 namespace {
@@ -51,7 +52,7 @@ struct fake_clock {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<fake_clock>;
-  static constexpr bool is_steady = true;
+  [[maybe_unused]] static constexpr bool is_steady = true;
   static inline duration time{0};
   static time_point now() noexcept { return time_point{time}; }
 };

@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+#include "level.hpp"
+
 namespace mempool {
 namespace {
 
@@ -33,7 +35,7 @@ struct fake_clock {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<fake_clock, duration>;
-  static constexpr bool is_steady = true;
+  [[maybe_unused]] static constexpr bool is_steady = true;
   static time_point now() noexcept { return time_point{duration{ticks.load()}}; }
   static void go_on(duration d) { ticks += d.count(); }
   static inline std::atomic<rep> ticks{1'000'000};
@@ -42,11 +44,6 @@ struct fake_clock {
 template <class Policy, class Sync = sync::mutex>
 using cache_of =
     generational_cache<int, int, Policy, Sync, std::hash<int>, std::equal_to<int>, fake_clock>;
-
-/// What the cache will find when it asks for the level itself, where the library is there to be asked.
-void set_level(level at) {
-  if (auto const& library = detail::api::get(); library.is_there()) library.simulate(static_cast<int>(at));
-}
 
 // -- The seed's rows ------------------------------------------------------------------------------------------------
 
@@ -498,14 +495,14 @@ TEST(GenerationalCachePressure, a_cache_that_gave_back_stays_small_while_it_last
     for (int i = 0; i < 200; ++i, ++key) cache.put(key, key);
   };
   fill();
-  set_level(level::critical);
+  simulated_level now{level::critical};
   EXPECT_GT(cache.shrink({.bytes = 1, .pass = pass::destructive, .level = level::critical}), 0u);
   EXPECT_EQ(cache.stats().weight, 50u);
   fake_clock::go_on(10min);
   fill();
   EXPECT_EQ(cache.stats().weight, 50u) << "refilled before the pressure was over";
 
-  set_level(level::normal);
+  now.set(level::normal);
   cache.shrink({.bytes = 0, .pass = pass::benign, .level = level::normal});
   EXPECT_EQ(cache.stats().limit, 50u);
   for (std::size_t limit = 55; limit <= 100; limit += 5) {
@@ -513,14 +510,14 @@ TEST(GenerationalCachePressure, a_cache_that_gave_back_stays_small_while_it_last
     fill();
     EXPECT_EQ(cache.stats().weight, limit);
   }
-  if (detail::api::get().is_there()) detail::api::get().simulate(-1);
 }
 
 TEST(GenerationalCachePressure, each_pass_takes_more_and_asking_again_takes_nothing) {
   cache_of<policy::lru> cache{{.capacity = 100}};
   for (int key = 0; key < 100; ++key) cache.put(key, key);
+  simulated_level now{level::normal};
   auto const weight_after = [&](pass how, level at) {
-    set_level(at);
+    now.set(at);
     cache.shrink({.bytes = 1, .pass = how, .level = at});
     cache.shrink({.bytes = 1, .pass = how, .level = at});
     return cache.stats().weight;
@@ -531,7 +528,6 @@ TEST(GenerationalCachePressure, each_pass_takes_more_and_asking_again_takes_noth
   EXPECT_EQ(weight_after(pass::destructive, level::emergency), 20u);
   EXPECT_EQ(cache.get(99), 99) << "the coldest go first";
   EXPECT_EQ(cache.stats().evictions, 80u);
-  if (detail::api::get().is_there()) detail::api::get().simulate(-1);
 }
 
 TEST(GenerationalCachePressure, a_benign_pass_takes_what_has_expired_and_tables_that_grew_too_large) {

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "level.hpp"
+
 namespace mempool {
 namespace {
 
@@ -36,11 +38,6 @@ struct large_thing : thing {
 };
 
 using cache_of_things = weak_cache<std::string, thing, sync::mutex>;
-
-/// What the cache will find when it asks for the level itself, where the library is there to be asked.
-void set_level(level at) {
-  if (auto const& library = detail::api::get(); library.is_there()) library.simulate(static_cast<int>(at));
-}
 
 // -- The seed's rows ------------------------------------------------------------------------------------------------
 
@@ -383,7 +380,7 @@ TEST(WeakCacheSoft, at_warning_all_are_let_go_and_none_is_kept_until_it_is_over)
   for (int key = 1; key < 4; ++key) cache.adopt(key, std::make_unique<thing>(key));
   EXPECT_EQ(cache.stats().kept_bytes, 4 * (1'000 + sizeof(thing)));
   std::size_t const before = cache.bytes();
-  set_level(level::warning);
+  simulated_level now{level::warning};
   EXPECT_EQ(cache.shrink({.bytes = 1, .pass = pass::idle, .level = level::warning}), 3 * (1'000 + sizeof(thing)));
   EXPECT_EQ(thing::alive, 1);
   EXPECT_LE(cache.bytes(), before - 4 * (1'000 + sizeof(thing)));
@@ -391,11 +388,10 @@ TEST(WeakCacheSoft, at_warning_all_are_let_go_and_none_is_kept_until_it_is_over)
   EXPECT_EQ(thing::alive, 1);
   EXPECT_EQ(cache.get(0), owned) << "what somebody owns is found all the same";
 
-  set_level(level::normal);
+  now.set(level::normal);
   cache.shrink({.bytes = 0, .pass = pass::benign, .level = level::normal});
   cache.adopt(1, std::make_unique<thing>(1));
   EXPECT_EQ(thing::alive, 2);
-  if (detail::api::get().is_there()) detail::api::get().simulate(-1);
 }
 
 // -- Errors and threads ---------------------------------------------------------------------------------------------

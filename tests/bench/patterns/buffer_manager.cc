@@ -1,7 +1,6 @@
 // ns per buffer taken and brought back, by Google Benchmark: buffer_manager beside its peers.
 //
-//   g++ -std=c++20 -O2 -DNDEBUG -I include -pthread tests/bench/patterns/buffer_manager.cc -lbenchmark \
-//     -o /tmp/buffer_manager
+//   g++ -std=c++20 -O2 -DNDEBUG -I include -pthread tests/bench/patterns/buffer_manager.cc -lbenchmark -o /tmp/buffers
 //
 // Stresses what buffers go through in a server: one thread takes them, another brings them back (across_threads; sizes
 // spread evenly over the powers of two from 16 B to 1 MiB); a window of live buffers of which a random one is replaced

@@ -144,7 +144,7 @@ class rocksdb_lru {
 #if __has_include(<Poco/ExpireLRUCache.h>)
 class poco_lru {
  public:
-  explicit poco_lru(std::size_t capacity) : cache_{static_cast<long>(capacity), 600'000} {}
+  explicit poco_lru(std::size_t capacity) : cache_{capacity, 600'000} {}
   bool get(const std::string& key) { return !cache_.get(key).isNull(); }
   void put(const std::string& key, std::uint64_t value) { cache_.update(key, value); }
 

@@ -66,7 +66,7 @@ template <class T>
 struct ours {
   explicit ours(std::size_t capacity) : ring(capacity) {}
   void overwrite(T&& value) { ring.push_back(std::move(value)); }
-  T pop() { return *ring.pop_front(); }
+  std::optional<T> pop() { return ring.pop_front(); }
   mempool::circular_buffer<T> ring;
 };
 
@@ -83,6 +83,15 @@ struct boosts {
   boost::circular_buffer<T> ring;
 };
 #endif
+
+template <class T>
+T& value_of(T& popped) {
+  return popped;
+}
+template <class T>
+T& value_of(std::optional<T>& popped) {
+  return *popped;
+}
 
 template <class Ring, class T>
 void overwrite(benchmark::State& state) {
@@ -106,8 +115,8 @@ void push_and_pop(benchmark::State& state) {
   while (i < capacity / 2) contender.overwrite(made<T>(++i));
   for (auto _ : state) {
     contender.overwrite(made<T>(++i));
-    T value = contender.pop();
-    benchmark::DoNotOptimize(value);
+    auto popped = contender.pop();
+    benchmark::DoNotOptimize(value_of(popped));
     benchmark::ClobberMemory();
   }
 }

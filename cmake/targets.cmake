@@ -1,0 +1,28 @@
+# What others link, in the build and where it is installed. Told from outside: mempool_include_dir, mempool_library and
+# mempool_archive.
+#
+#   mempool::headers  the patterns and the C interface; a program finds the library where it is preloaded
+#   mempool::mempool  these, and libmempool.so
+#   mempool::static   these, and libmempool.a
+
+find_package(Threads REQUIRED)
+add_library(mempool::headers INTERFACE IMPORTED GLOBAL)
+target_include_directories(mempool::headers INTERFACE ${mempool_include_dir})
+target_link_libraries(mempool::headers INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+get_property(mempool_languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+if("CXX" IN_LIST mempool_languages)  # a program in C may use the C interface
+  target_compile_features(mempool::headers INTERFACE cxx_std_20)
+endif()
+
+add_library(mempool::mempool SHARED IMPORTED GLOBAL)
+set_target_properties(mempool::mempool PROPERTIES IMPORTED_LOCATION ${mempool_library})
+add_library(mempool::static STATIC IMPORTED GLOBAL)
+set_target_properties(mempool::static PROPERTIES IMPORTED_LOCATION ${mempool_archive})
+foreach(linked mempool::mempool mempool::static)
+  target_link_libraries(${linked} INTERFACE mempool::headers)
+  target_compile_definitions(${linked} INTERFACE MEMPOOL_LINKED)
+endforeach()
+# -u: a program that only calls strdup would otherwise take the C library's malloc.
+target_link_options(mempool::static INTERFACE -Wl,-u,malloc,-u,_Znwm
+  # The weak references to the program's C++ library take nothing out of its archive by themselves.
+  $<$<LINK_LANGUAGE:CXX>:-Wl,-u,_ZSt17__throw_bad_allocv,-u,_ZSt15get_new_handlerv>)
