@@ -27,14 +27,15 @@ find_parent() {
   return 1
 }
 
-# in_group NAME MIB COMMAND...: runs the command in a new group of so many MiB, for 90 seconds at most; its output in
+# in_group NAME MIB COMMAND...: runs the command in a new group of so many MiB, for $patience seconds at most; its output in
 # $work/NAME.out and $work/NAME.err. The command's status; 137 where it was killed, 99 where there is no group.
+patience=90
 in_group() {
   local group=$parent/libmempool-test-$$-$1 name=$1 status
   mkdir "$group" && echo $(($2 << 20)) > "$group/$limit_file" || return 99
   [[ $version == v2 ]] && echo 0 2> /dev/null > "$group/memory.swap.max"
   shift 2
-  bash -c 'echo $$ > "$0/cgroup.procs" && exec "$@"' "$group" timeout 90 "$@" > "$work/$name.out" 2> "$work/$name.err"
+  bash -c 'echo $$ > "$0/cgroup.procs" && exec "$@"' "$group" timeout "$patience" "$@" > "$work/$name.out" 2> "$work/$name.err"
   status=$?
   for _ in 1 2 3 4 5; do rmdir "$group" 2> /dev/null && break; sleep 0.2; done
   return $status
