@@ -1,8 +1,8 @@
 // When the monitor starts. A sleeping second thread costs a single-threaded program its fast paths and breaks
 // unshare(2), so it is not made before the process matters:
 //   under a finite limit, with threads: at 512 KiB of heap
-//   under a finite limit, one thread:   at 16 MiB of heap, or when a growth event sees RSS at 16 MiB and a twentieth of
-//                                       the limit: whoever may speak is watched
+//   under a finite limit, one thread:   at 16 MiB of heap, or when a growth event sees RSS at 16 MiB and an eighth of
+//                                       the limit: of workers that share it four can be told in time
 //   without one, with threads:          at 16 MiB of heap
 //   without one, one thread:            never
 // It ends where one thread has been alone with it for a while and all is well; monitor_ended() says when it comes back.
@@ -73,7 +73,7 @@ bool is_due(std::size_t heap) noexcept {
   next_look.store(total + kBetweenLooks, std::memory_order_relaxed);
   // The peak survives exec: what was there at load is somebody else's.
   std::size_t const peak = os::peak_resident();
-  return peak > peak_at_load.load(std::memory_order_relaxed) && peak >= std::max<std::uint64_t>(16 * kMiB, known / 20);
+  return peak > peak_at_load.load(std::memory_order_relaxed) && peak >= std::max<std::uint64_t>(16 * kMiB, known / 8);
 }
 
 }  // namespace
