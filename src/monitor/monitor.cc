@@ -224,9 +224,11 @@ class Watcher {
     before_ns_ = now;
     forecast_.add(now, reading.usage);
     note(reading);
-    // One look tells no rate: the second one follows soon.
-    std::int64_t pause = looks_++ < 2 ? kSecondLook : options::number(Opt::interval);
+    std::int64_t pause = options::number(Opt::interval);
     if (reading.limit != pressure::kNoLimit) pause = judge(reading, now, rate, pause);
+    // One look tells no rate, and most programs grow when they are young: the looks' distance grows with their age.
+    auto const age = static_cast<std::int64_t>((now - began_ns_) / 1000000);
+    pause = std::min(pause, std::max(age, kSecondLook));
     if (farewell.load(std::memory_order_acquire) == kAsked) say_the_end(reading);
     publish(reading);
     decay_.step(now);
@@ -510,10 +512,11 @@ class Watcher {
   Effort effort_;
   Level level_ = Level::normal;
   std::string_view cause_ = "look";
-  std::uint64_t before_ = 0, before_ns_ = 0, limit_ = 0, all_limits_ = 0, looks_ = 0, lines_ = 0, transitions_ = 0;
+  std::uint64_t before_ = 0, before_ns_ = 0, limit_ = 0, all_limits_ = 0, lines_ = 0, transitions_ = 0;
   std::uint64_t relieved_at_ = 0, last_given_ = 0, given_ = 0, took_ns_ = 0, gave_back_said_ns_ = 0;
   std::int64_t patience_ = kShortestLook;
-  std::uint64_t alone_since_ = os::monotonic_ns(), left_for_growth_ = 0;
+  std::uint64_t const began_ns_ = os::monotonic_ns();
+  std::uint64_t alone_since_ = began_ns_, left_for_growth_ = 0;
   unsigned looks_of_trip_ = 0, looks_a_trip_ = kLooksAfterTripwire;  // what is left of them; how many they were
   Level level_at_trip_ = Level::normal;
   std::uint64_t tripped_ns_ = 0;
