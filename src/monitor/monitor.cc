@@ -57,26 +57,33 @@ constinit Lock reading_lock;  // read_limits() has one reader at a time
 constinit Lock snapshot_lock;
 constinit libmempool_snapshot last_snapshot = {};
 
-/// Again where much was handed out or freed meanwhile, a few times: how much of that it saw is not to be told.
-Reading read_limits() noexcept {
-  Guard const guard{reading_lock};
+struct Seen {
+  std::size_t handed_out = 0;  // when it began
   Reading reading;
+};
+
+/// Again where much was handed out or freed meanwhile, a few times: how much of that it saw is not to be told.
+Seen read_limits() noexcept {
+  Guard const guard{reading_lock};
+  Seen seen;
   for (int attempts = guard ? 4 : 0; attempts != 0; --attempts) {
-    pressure::begin_look();
-    reading = pressure::read_limits();
-    if (pressure::moved_since_look() < kMiB) break;
+    seen.handed_out = pressure::handed_out_now();
+    seen.reading = pressure::read_limits();
+    std::size_t const after = pressure::handed_out_now();
+    if (std::max(after, seen.handed_out) - std::min(after, seen.handed_out) < kMiB) break;
   }
-  return reading;
+  return seen;
 }
 
-void note(Reading const& reading) noexcept {
+void note(Seen const& seen, bool room_may_grow) noexcept {
+  Reading const& reading = seen.reading;
   figures.limit_bytes.store(reading.limit == pressure::kNoLimit ? 0 : reading.limit, std::memory_order_relaxed);
   std::memcpy(figures.limit_source, reading.source, sizeof figures.limit_source);
   if (reading.resident > figures.peak_resident.load(std::memory_order_relaxed))
     figures.peak_resident.store(reading.resident, std::memory_order_relaxed);
   figures.samples.fetch_add(1, std::memory_order_relaxed);
-  pressure::note_headroom(reading.is_finite() ? reading.headroom() : SIZE_MAX,
-                          pressure::headroom_to_hard_limit(reading));
+  pressure::note_headroom(seen.handed_out, reading.is_finite() ? reading.headroom() : SIZE_MAX,
+                          pressure::headroom_to_hard_limit(reading), room_may_grow);
 }
 
 std::uint64_t heap_live() noexcept { return pools::totals().live_bytes + fallback::live_bytes(); }
@@ -210,8 +217,10 @@ class Watcher {
 
   /// One look, and what follows from it, and the rest until the next. False: the thread is to end.
   bool turn() noexcept {
-    handed_out_ = pressure::handed_out_now();  // before usage is read: what grows from here on is not in it
-    Reading const reading = read_limits();
+    std::uint32_t const asked = pressure::looks_asked_for();
+    Seen const seen = read_limits();
+    handed_out_ = seen.handed_out;
+    Reading const& reading = seen.reading;
     if (reading.resident == 0) {  // no /proc: nothing is known, and nothing said
       rest(options::number(Opt::interval));
       return true;
@@ -223,7 +232,8 @@ class Watcher {
     before_ = reading.usage;
     before_ns_ = now;
     forecast_.add(now, reading.usage);
-    note(reading);
+    note(seen, pressure::is_awaited(asked));
+    pressure::answer(asked);
     std::int64_t pause = options::number(Opt::interval);
     if (reading.limit != pressure::kNoLimit) pause = judge(reading, now, rate, pause);
     // One look tells no rate, and most programs grow when they are young: the looks' distance grows with their age.
@@ -571,8 +581,9 @@ bool may_start() noexcept {
 
 void install() noexcept {
   pressure::learn_single_threaded(static_cast<const char*>(libc_heap::program_symbol("__libc_single_threaded")));
-  Reading const reading = read_limits();
-  note(reading);  // also without a monitor: a request that does not fit reclaims by itself
+  Seen const seen = read_limits();
+  Reading const& reading = seen.reading;
+  note(seen, true);  // also without a monitor: a request that does not fit reclaims by itself
   if (options::number(Opt::monitor) == 0) return;
   remember_log();
   remember_pressure_watch();
@@ -584,7 +595,7 @@ void install() noexcept {
 }
 
 void append_limit(Line& line) noexcept {
-  Reading const reading = read_limits();
+  Reading const reading = read_limits().reading;
   line.text(", limit ");
   if (reading.limit == pressure::kNoLimit)
     line.text("unknown");
@@ -599,7 +610,7 @@ libmempool_snapshot snapshot() noexcept {
     if (guard && last_snapshot.looks != 0) return last_snapshot;
   }
   libmempool_snapshot fresh{};
-  Reading const reading = read_limits();
+  Reading const reading = read_limits().reading;
   fill(fresh, reading);
   int const asked = simulated.load(std::memory_order_relaxed);
   if (reading.limit != pressure::kNoLimit)
@@ -633,7 +644,7 @@ void say_farewell() noexcept {
 }
 
 void look_soon() noexcept {
-  if (!may_start()) return note(read_limits());
+  if (!may_start()) return note(read_limits(), true);
   start();
   pressure::wake_monitor_to_look();
 }

@@ -24,6 +24,9 @@ void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
 
+/// Slabs that take_dirty() looks at while the class's lock is held.
+constexpr unsigned kLookedAt = 32;
+
 constinit std::atomic<std::size_t> learned{0};
 constinit std::atomic<std::size_t> left_by_monitor{0};  // kept when it last gave back
 
@@ -123,9 +126,62 @@ bool ClassPool::grow() noexcept {
   return true;
 }
 
+/// The grains that the block at `offset` in its slab has a part of.
+std::uint32_t ClassPool::grains_of(std::size_t offset) const noexcept {
+  unsigned const first = static_cast<unsigned>(offset >> grain_lg_);
+  unsigned const last = static_cast<unsigned>((offset + class_.bytes() - 1) >> grain_lg_);
+  return ((2u << last) - 1) & ~((1u << first) - 1);
+}
+
+/// One slab's part in take_dirty(). Called under lock_.
+std::uint32_t ClassPool::take_dirty_of(std::uint32_t slab, void** out, std::uint32_t want) noexcept {
+  SlabInfo& from = info(slab);
+  std::uint32_t taken = 0;
+  for (unsigned word = 0; taken < want && word * 64 < blocks_per_slab(class_); ++word)
+    for (std::uint64_t bits = from.free[word]; bits != 0 && taken < want; bits &= bits - 1) {
+      auto const block = word * 64 + static_cast<unsigned>(std::countr_zero(bits));
+      std::size_t const offset = std::size_t{block} << class_.lg();
+      if ((from.clean_grains & grains_of(offset)) != 0) continue;
+      from.free[word] &= ~(bits & -bits);
+      --from.free_blocks;
+      out[taken++] = region_ + (std::size_t{slab} << slab_lg_) + offset;
+    }
+  if (from.free_blocks == 0) partial_word(slab) &= ~(std::uint64_t{1} << (slab % 64));
+  return taken;
+}
+
+/// Free blocks in pages that are dirty anyway: what a heap that may not grow has left. One lap through the slabs at
+/// most, from where the last one ended, a few at a time under lock_.
+std::uint32_t ClassPool::take_dirty(void** out, std::uint32_t want) noexcept {
+  std::uint32_t const carved = carved_.load(std::memory_order_relaxed);
+  std::uint32_t taken = 0, passed = 0;
+  while (taken < want && passed < carved && idle_dirty_bytes() >= class_.bytes()) {
+    Guard const guard{lock_};
+    if (!guard) break;
+    std::uint32_t const before = taken;
+    for (unsigned left = kLookedAt; left != 0 && taken < want && passed < carved; --left) {
+      if (dirty_cursor_ >= carved) dirty_cursor_ = 0;
+      std::uint32_t const slab = dirty_cursor_;
+      std::uint64_t const partial = partial_word(slab) >> (slab % 64);
+      if ((partial & 1) != 0) taken += take_dirty_of(slab, out + taken, want - taken);
+      if (taken == want) break;  // there may be more in this one
+      std::uint32_t const rest = 64 - slab % 64;
+      std::uint32_t const step = partial > 1 ? 1 + static_cast<std::uint32_t>(std::countr_zero(partial >> 1)) : rest;
+      dirty_cursor_ += step;
+      passed += step;
+    }
+    less_is_idle(static_cast<std::intptr_t>(taken - before) << class_.lg());
+    count(figures.supplied[class_.index()], taken - before);
+  }
+  std::reverse(out, out + taken);
+  return taken;
+}
+
 std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noexcept {
   if (most_slabs_ == 0) return 0;
   if (!pressure::fits_hard_limit(std::size_t{want} << class_.lg())) [[unlikely]] {
+    if (zeroed != nullptr) *zeroed = false;
+    if (std::uint32_t const taken = take_dirty(out, want); taken != 0) return taken;
     reclaim_before_growth(std::size_t{want} << class_.lg());
     if (!pressure::fits_hard_limit(std::size_t{want} << class_.lg())) return 0;
   }
@@ -151,9 +207,7 @@ std::uint32_t ClassPool::take(void** out, std::uint32_t want, bool* zeroed) noex
           std::size_t const offset = std::size_t{block} << class_.lg();
           out[want - ++taken] = base + offset;
           if (from.clean_grains == 0) continue;
-          unsigned const first = static_cast<unsigned>(offset >> grain_lg_);
-          unsigned const last = static_cast<unsigned>((offset + class_.bytes() - 1) >> grain_lg_);
-          std::uint32_t const grains = ((2u << last) - 1) & ~((1u << first) - 1);
+          std::uint32_t const grains = grains_of(offset);
           if (taken == 1) clean = (from.clean_grains & grains) == grains && class_.lg() >= grain_lg_;
           dirtied += static_cast<std::size_t>(std::popcount(from.clean_grains & grains)) << grain_lg_;
           from.clean_grains = static_cast<std::uint16_t>(from.clean_grains & ~grains);

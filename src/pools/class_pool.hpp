@@ -45,7 +45,8 @@ class alignas(64) ClassPool {
   // -- Slabs ---------------------------------------------------------------------------------------------------
   /// Up to `want` blocks in `out`, highest address first, so that a magazine hands them out in address order.
   /// `zeroed`, when asked for, tells whether the last one fills clean pages alone. 0: the region is full, or
-  /// this very thread holds the lock (a signal handler).
+  /// this very thread holds the lock (a signal handler), or MEMPOOL_LIMIT_HARD allows no growth and no dirty page has
+  /// a free block.
   std::uint32_t take(void** out, std::uint32_t want, bool* zeroed) noexcept;
   /// Gives blocks back to their slabs. The first one that cannot have been in use is returned and left out.
   Rejected give(void* const* blocks, std::uint32_t count) noexcept;
@@ -92,6 +93,9 @@ class alignas(64) ClassPool {
   std::uint64_t& partial_word(std::uint32_t slab) noexcept;
   std::uint32_t lowest_partial() noexcept;
   bool carve_one() noexcept;
+  std::uint32_t grains_of(std::size_t offset) const noexcept;
+  std::uint32_t take_dirty_of(std::uint32_t slab, void** out, std::uint32_t want) noexcept;
+  std::uint32_t take_dirty(void** out, std::uint32_t want) noexcept;
   bool grow() noexcept;
   Rejected give_locked(void* const* blocks, std::uint32_t count) noexcept;
   void empty_into_slabs(Magazine* magazine, Rejected& rejected) noexcept;
@@ -106,7 +110,7 @@ class alignas(64) ClassPool {
   Magazine* full_ = nullptr;
   Magazine* empty_ = nullptr;
   std::atomic<std::size_t> depot_blocks_{0};
-  std::size_t discarded_ = 0;  // and not dirtied anew since, nor forgotten
+  std::size_t discarded_ = 0;                 // and not dirtied anew since, nor forgotten
   std::atomic<std::intptr_t> idle_dirty_{0};  // free bytes in slabs that are not clean
   std::atomic<std::uint32_t> carved_{0};
   std::uint32_t lowest_ = 0;  // no slab below this one has a free block
@@ -118,6 +122,8 @@ class alignas(64) ClassPool {
   unsigned slab_lg_ = 0, grain_lg_ = 0;
   char* late_ = nullptr;              // the infos past the early ones
   std::uint64_t* partial_ = nullptr;  // bit per slab: it has a free block; words of all classes interleaved
+
+  std::uint32_t dirty_cursor_ = 0;  // the slab where take_dirty() goes on
 
   Lock growth_;
   GrowingPrefix blocks_prefix_, table_prefix_;

@@ -44,8 +44,10 @@ constexpr std::uint32_t kTripped = 1, kWork = 2;
 constinit std::atomic<std::uint32_t> woken{0};
 constinit std::atomic<bool> running{false};
 constinit std::atomic<int> monitor_thread{0};
+constinit std::atomic<std::uintptr_t> looking_thread{0};  // its mark; 0: nobody looks
+constinit std::atomic<std::uint32_t> asked{0}, answered{0};
+constexpr int kPatience = 10;  // ms
 // Values of handed_out at which the limits are reached.
-constinit std::atomic<std::size_t> looked_at{0};
 constinit std::atomic<std::size_t> limit_mark{SIZE_MAX}, hard_mark{SIZE_MAX};
 constinit std::atomic<std::size_t> oversized{0};
 constinit std::atomic<bool> tight{false};
@@ -93,18 +95,12 @@ void heap_grew(std::size_t bytes) noexcept {
 
 void heap_kept(std::size_t bytes) noexcept { handed_out.fetch_add(bytes, std::memory_order_relaxed); }
 
-void begin_look() noexcept { looked_at.store(handed_out.load(std::memory_order_relaxed), std::memory_order_relaxed); }
-
-std::size_t moved_since_look() noexcept {
-  std::size_t const before = looked_at.load(std::memory_order_relaxed),
-                    heap = handed_out.load(std::memory_order_relaxed);
-  return heap > before ? heap - before : before - heap;
-}
-
-void note_headroom(std::size_t to_limit, std::size_t to_hard_limit) noexcept {
-  std::size_t const heap = looked_at.load(std::memory_order_relaxed);
+void note_headroom(std::size_t heap, std::size_t to_limit, std::size_t to_hard_limit, bool may_grow) noexcept {
+  // What was freed meanwhile may be missing in what was seen.
+  heap = std::min(heap, handed_out.load(std::memory_order_relaxed));
   limit_mark.store(to_limit < SIZE_MAX / 2 ? heap + to_limit : SIZE_MAX, std::memory_order_relaxed);
-  hard_mark.store(to_hard_limit < SIZE_MAX / 2 ? heap + to_hard_limit : SIZE_MAX, std::memory_order_relaxed);
+  std::size_t const mark = to_hard_limit < SIZE_MAX / 2 ? heap + to_hard_limit : SIZE_MAX;
+  if (may_grow || mark < hard_mark.load(std::memory_order_relaxed)) hard_mark.store(mark, std::memory_order_relaxed);
 }
 
 bool fits(std::size_t bytes) noexcept {
@@ -116,6 +112,26 @@ bool fits(std::size_t bytes) noexcept {
 bool fits_hard_limit(std::size_t bytes) noexcept {
   std::size_t const mark = hard_mark.load(std::memory_order_relaxed), heap = handed_out.load(std::memory_order_relaxed);
   return heap <= mark && bytes <= mark - heap;
+}
+
+void await_look() noexcept {
+  std::uintptr_t const looking = looking_thread.load(std::memory_order_relaxed);
+  if (looking == 0 || looking == os::thread_mark()) return;
+  std::uint32_t const mine = asked.fetch_add(1, std::memory_order_relaxed) + 1;
+  wake_monitor(kTripped);
+  for (int waits = 5; waits != 0; --waits) {
+    std::uint32_t const seen = answered.load(std::memory_order_acquire);
+    if (static_cast<std::int32_t>(seen - mine) >= 0) return;
+    os::wait(reinterpret_cast<const std::uint32_t*>(&answered), seen, kPatience);
+  }
+}
+
+std::uint32_t looks_asked_for() noexcept { return asked.load(std::memory_order_relaxed); }
+bool is_awaited(std::uint32_t looks) noexcept { return looks != answered.load(std::memory_order_relaxed); }
+void answer(std::uint32_t looks) noexcept {
+  if (!is_awaited(looks)) return;
+  answered.store(looks, std::memory_order_release);
+  os::wake_all(reinterpret_cast<const std::uint32_t*>(&answered));
 }
 
 void note_oversized(std::size_t bytes) noexcept {
@@ -155,10 +171,14 @@ Woken sleep(int timeout_ms) noexcept {
 }
 
 bool monitor_runs() noexcept { return running.load(std::memory_order_relaxed); }
-void monitor_is(int thread) noexcept { monitor_thread.store(thread, std::memory_order_relaxed); }
+void monitor_is(int thread) noexcept {
+  monitor_thread.store(thread, std::memory_order_relaxed);
+  looking_thread.store(os::thread_mark(), std::memory_order_relaxed);
+}
 void monitor_started() noexcept { running.store(true, std::memory_order_relaxed); }
 void monitor_ended(std::size_t bytes) noexcept {
   running.store(false, std::memory_order_relaxed);
+  looking_thread.store(0, std::memory_order_relaxed);
   tripwire.store(SIZE_MAX, std::memory_order_relaxed);
   // The C library's flag counted the monitor, and stays as it was.
   single_threaded.store(nullptr, std::memory_order_relaxed);
@@ -191,11 +211,14 @@ void forked() noexcept {
   tripwire.store(SIZE_MAX, std::memory_order_relaxed);
   woken.store(0, std::memory_order_relaxed);
   monitor_thread.store(0, std::memory_order_relaxed);
+  looking_thread.store(0, std::memory_order_relaxed);
+  asked.store(0, std::memory_order_relaxed);
+  answered.store(0, std::memory_order_relaxed);
   running.store(false, std::memory_order_relaxed);
   oversized.store(0, std::memory_order_relaxed);
   tight.store(false, std::memory_order_relaxed);
   // What the parent's monitor saw says nothing of the child.
-  note_headroom(SIZE_MAX, SIZE_MAX);
+  note_headroom(0, SIZE_MAX, SIZE_MAX, true);
 }
 
 int known_process() noexcept { return process.load(std::memory_order_relaxed); }

@@ -17,15 +17,20 @@ void heap_shrank(std::size_t bytes) noexcept;
 /// undone by it where one goes or finds a new use.
 void heap_kept(std::size_t bytes) noexcept;
 
-/// A look at memory begins. What is handed out or freed from here on it may see, or not: so many bytes since.
-void begin_look() noexcept;
-std::size_t moved_since_look() noexcept;
-/// What was seen at the look that was begun last: bytes that may still be handed out before the limit, and before the
-/// one that MEMPOOL_LIMIT_HARD sets. SIZE_MAX: none. At load, and by the monitor.
-void note_headroom(std::size_t to_limit, std::size_t to_hard_limit) noexcept;
+/// What a look saw that began when so many bytes were handed out: bytes that may still be handed out before the limit,
+/// and before the one that MEMPOOL_LIMIT_HARD sets. SIZE_MAX: none. At load, and by the monitor.
+/// A look may come before the pages of a block are touched, and take them for room. So the hard limit's room grows only
+/// where it `may_grow`: at a look that a thread waits for, which has touched what it wanted.
+void note_headroom(std::size_t handed_out, std::size_t to_limit, std::size_t to_hard_limit, bool may_grow) noexcept;
 /// False where `bytes` more would not fit what was seen, net of what was handed out and given back since. Two loads.
 bool fits(std::size_t bytes) noexcept;
 bool fits_hard_limit(std::size_t bytes) noexcept;
+/// Waits until the monitor has looked anew, 50 ms at most; not at all where none runs. Cost: a look, two futex calls.
+void await_look() noexcept;
+/// The monitor's side: the looks asked for before one begins, and that it has noted what it saw.
+std::uint32_t looks_asked_for() noexcept;
+bool is_awaited(std::uint32_t looks_asked_for) noexcept;
+void answer(std::uint32_t looks_asked_for) noexcept;
 /// A request that did not fit: wakes the monitor, which tells it.
 void note_oversized(std::size_t bytes) noexcept;
 /// The largest of them since the last call; 0: none.

@@ -226,7 +226,9 @@ void* Mappings::resize(void* block, std::size_t size) noexcept {
   // Under the lock: nobody may be told that the old address is foreign while the new one is not in the table.
   os::Span const old{entry->begin, entry->bytes};
   os::Span moved;
-  if (size > old.bytes) moved = os::remap(old, std::max(size, old.bytes + old.bytes / 8));
+  std::size_t const ahead = std::max(size, old.bytes + old.bytes / 8);
+  // Whoever asked for `size` was not asked whether more fits.
+  if (size > old.bytes && pressure::fits_hard_limit(ahead - old.bytes)) moved = os::remap(old, ahead);
   if (moved.empty()) moved = os::remap(old, size);
   if (moved.empty()) return nullptr;
   remove(*entry);

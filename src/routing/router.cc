@@ -50,10 +50,11 @@ bool make_room(std::size_t bytes) noexcept {
     if (!fits(bytes)) fallback::trim();
   }
   if (pressure::fits_hard_limit(bytes)) return true;
-  // mimalloc's free memory is in what the monitor saw, and not in what is counted: its next look tells.
+  // What mimalloc had free is in what the monitor saw, and not in what is counted; and a look may take what the program
+  // unmapped for its own. None is refused for what was seen before.
   fallback::trim();
-  pressure::wake_monitor_to_look();
-  return false;
+  pressure::await_look();
+  return pressure::fits_hard_limit(bytes);
 }
 
 void* from_fallback(std::size_t size, std::size_t alignment, bool zeroed) noexcept {

@@ -53,29 +53,13 @@ struct Chain {
   }
 };
 
-/// A block, where need be at the monitor's next look, which a refusal brings about: what was freed to mimalloc shortly
-/// before is in what the last one saw.
-void* take_patiently(std::size_t size) {
-  void* block = std::malloc(size);
-  for (int tries = 0; block == nullptr && tries < 5000; ++tries) {
-    pause_a_millisecond();
-    block = std::malloc(size);
-  }
-  return block;
-}
-
 /// Takes blocks until one is refused, at twice the limit at the latest.
 template <class Take>
 void fill(Chain& chain, std::size_t size, Take take) {
   while (chain.bytes < 2 * kHard) {
     errno = 0;
-    void* block = take(size);
-    int const error = errno;
-    if (block == nullptr && chain.bytes + size < kHard / 2) block = take_patiently(size);
-    if (block == nullptr) {
-      errno = error;
-      return;
-    }
+    void* const block = take(size);
+    if (block == nullptr) return;
     chain.add(block, size);
   }
 }
@@ -86,11 +70,11 @@ void malloc_is_refused_and_goes_on() {
     Chain chain;
     fill(chain, size, std::malloc);
     expect(errno == ENOMEM);
-    // Of what is handed out, and not touched yet, the monitor knows nothing: a block, and some.
-    expect(chain.bytes >= kHard / 2 && chain.bytes <= kHard + size + 8 * kMiB);
+    expect(chain.bytes >= kHard / 2 && chain.bytes <= kHard);
     if (problems != 0) std::printf("%zu blocks of %zu B; ", chain.bytes / size, size);
     chain.free_all();
-    void* const again = take_patiently(60 * kMiB);
+    // At once: nobody has looked since.
+    void* const again = std::malloc(60 * kMiB);
     expect(again != nullptr);
     std::free(again);
   }
@@ -122,6 +106,26 @@ void a_freed_class_serves_another() {
     }
     chain.free_all();
   }
+}
+
+/// What is free in pages that hold other blocks serves again, though no page of it can go.
+void scattered_frees_serve_again() {
+  constexpr std::size_t size = 64;
+  std::vector<void*> blocks;
+  blocks.reserve(2 * kHard / size);
+  for (std::size_t bytes = 0; bytes < 2 * kHard; bytes += size) {
+    void* const block = std::malloc(size);
+    if (block == nullptr) break;
+    std::memset(block, 1, size);
+    blocks.push_back(block);
+  }
+  expect(blocks.size() < kHard / size);
+  std::size_t freed = 0, served = 0;
+  for (std::size_t i = 0; i < blocks.size(); i += 2, ++freed) std::free(blocks[i]);
+  for (std::size_t i = 0; i < blocks.size(); i += 2, ++served)
+    if (std::malloc(size) == nullptr) break;
+  expect(served >= freed - freed / 16);
+  if (problems != 0) std::printf("%zu freed, %zu served; ", freed, served);
 }
 
 /// Fills up, and leaves less than a MiB.
@@ -161,7 +165,7 @@ void each_entry_point_is_refused() {
 void realloc_is_refused_with_the_block_intact() {
   for (std::size_t start : {std::size_t{1000}, std::size_t{200000}, 20 * kMiB}) {
     Chain chain;
-    auto* block = static_cast<unsigned char*>(take_patiently(start));
+    auto* block = static_cast<unsigned char*>(std::malloc(start));
     expect(block != nullptr);
     if (block == nullptr) return;
     std::memset(block, 0x5a, start);
@@ -175,7 +179,7 @@ void realloc_is_refused_with_the_block_intact() {
       std::memset(block + size, 0x5a, more - size);
     }
     expect(errno == ENOMEM);
-    expect(size <= kHard + size / 16 + 8 * kMiB);  // a step that was not touched yet, and some
+    expect(size <= kHard);
     for (std::size_t i = 0; i < size; i += 97)
       if (block[i] != 0x5a) {
         expect(!"the old block is intact");
@@ -185,6 +189,19 @@ void realloc_is_refused_with_the_block_intact() {
     expect(smaller != nullptr && smaller[0] == 0x5a);
     std::free(smaller != nullptr ? smaller : block);
   }
+}
+
+/// What it takes ahead for the next step counts too.
+void realloc_takes_ahead_within_the_limit() {
+  void* block = std::malloc(88 * kMiB);
+  expect(block != nullptr);
+  if (block == nullptr) return;
+  std::memset(block, 1, 88 * kMiB);
+  void* const grown = std::realloc(block, 89 * kMiB);
+  expect(grown != nullptr);
+  if (grown != nullptr) block = grown;
+  expect(malloc_usable_size(block) <= kHard);
+  std::free(block);
 }
 
 Chain* to_free = nullptr;
@@ -252,7 +269,8 @@ void threads_are_refused_too() {
   may_free = true;
   for (pthread_t each : threads) pthread_join(each, nullptr);
   expect(refused == kThreads);
-  expect(in_threads >= kHard / 2 && in_threads <= kHard + 16 * kMiB);
+  // What one thread's look sees may lack a block of each other thread, not touched yet: 1.4 MiB in all.
+  expect(in_threads >= kHard / 2 && in_threads <= kHard + 2 * kMiB);
   void* const large = std::malloc(60 * kMiB);
   expect(large != nullptr);
   std::free(large);
@@ -289,6 +307,7 @@ constexpr struct {
     scene(malloc_is_refused_and_goes_on),       scene(what_caches_hold_is_given_back_first),
     scene(a_freed_class_serves_another),        scene(each_entry_point_is_refused),
     scene(realloc_is_refused_with_the_block_intact), scene(new_throws),
+    scene(scattered_frees_serve_again),         scene(realloc_takes_ahead_within_the_limit),
     scene(threads_are_refused_too),             scene(a_holder_may_throw),
 };
 
