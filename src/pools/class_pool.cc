@@ -384,7 +384,7 @@ std::size_t beyond_budget() noexcept {
   // What the monitor could not discard is in pages that each hold a block in use: to ask again would wake it in vain.
   std::size_t const left = left_by_monitor.load(std::memory_order_relaxed);
   std::size_t const surplus = kept - std::min(kept, std::max(budget, left));
-  if (!pressure::monitor_runs() || surplus > kMostLeft) return kept - budget;
+  if (surplus > kMostLeft || !pressure::may_leave_to_monitor(kMostLeft)) return kept - budget;
   if (surplus > kLeastBudget / 4) pressure::leave_to_monitor();
   return 0;
 }

@@ -170,7 +170,7 @@ Woken sleep(int timeout_ms) noexcept {
   return {(why & kTripped) != 0, (why & kWork) != 0};
 }
 
-bool monitor_runs() noexcept { return running.load(std::memory_order_relaxed); }
+bool may_leave_to_monitor(std::size_t most) noexcept { return running.load(std::memory_order_relaxed) && fits(most); }
 void monitor_is(int thread) noexcept {
   monitor_thread.store(thread, std::memory_order_relaxed);
   looking_thread.store(os::thread_mark(), std::memory_order_relaxed);

@@ -69,9 +69,9 @@ struct Woken {
 /// The monitor's sleep: `timeout_ms`, or until the tripwire, or leave_to_monitor().
 Woken sleep(int timeout_ms) noexcept;
 
-/// True where a monitor runs that says so: what was freed beyond the budget may wait for it, some milliseconds. Not
-/// under a limit of addresses.
-bool monitor_runs() noexcept;
+/// True where a monitor runs that says so, and the limit has room for `most` bytes: so much of what was freed beyond the
+/// budget may wait for the monitor, which may get no core for a while. Not under a limit of addresses.
+bool may_leave_to_monitor(std::size_t most) noexcept;
 void monitor_started() noexcept;
 /// The thread it is. The program's last thread waits for its end, a second at most: what runs at exit has to run in a
 /// thread that has the program's descriptors.

@@ -124,7 +124,7 @@ bool Mappings::release(void* block, std::size_t budget) noexcept {
     remove(*entry);
     released_[next_released_++ % kRemembered] = block;
     budget = what_to_keep(budget);
-    bool const is_left = pressure::monitor_runs();
+    bool const is_left = pressure::may_leave_to_monitor(kMostLeft);
     if (freed.bytes > budget + (is_left ? kMostLeft : 0)) {
       gone[count++] = freed;
     } else {
