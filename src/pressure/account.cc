@@ -217,8 +217,8 @@ void forked() noexcept {
   running.store(false, std::memory_order_relaxed);
   oversized.store(0, std::memory_order_relaxed);
   tight.store(false, std::memory_order_relaxed);
-  // What the parent's monitor saw says nothing of the child.
-  note_headroom(0, SIZE_MAX, SIZE_MAX, true);
+  // The hard limit stays: what the parent had in use the child has too.
+  limit_mark.store(SIZE_MAX, std::memory_order_relaxed);
 }
 
 int known_process() noexcept { return process.load(std::memory_order_relaxed); }
