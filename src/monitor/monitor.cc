@@ -567,7 +567,10 @@ void start() noexcept {
     farewell.store(kNone, std::memory_order_relaxed);
   }
   if (anyone_is_registered()) start_caller();
-  start_helper(run, kStackBytes);  // where no thread can be had, there is no monitor
+  if (start_helper(run, kStackBytes)) return;
+  // No thread can be had now: again when much more is in use.
+  running_in.store(0, std::memory_order_relaxed);
+  pressure::monitor_was_refused(kMatters);
 }
 
 /// Where the program asks for it itself. The thread that does is one of the program's, though it never allocated.

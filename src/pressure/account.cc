@@ -31,6 +31,7 @@ constinit std::atomic<std::size_t> next_look{0};
 constinit std::atomic<std::size_t> peak_at_load{0};
 constexpr std::size_t kHeapAlone = 16 * kMiB;
 constinit std::atomic<std::size_t> heap_alone{kHeapAlone};  // of one thread, from which on it is due
+constinit std::atomic<std::size_t> not_before{0};           // of heap, after it was refused a thread
 constinit std::atomic<int> threads{0};
 constinit std::atomic<bool> raised{false};
 constinit std::atomic<std::uint64_t> limit{0};
@@ -66,6 +67,7 @@ bool has_threads() noexcept {
 }
 
 bool is_due(std::size_t heap) noexcept {
+  if (heap < not_before.load(std::memory_order_relaxed)) return false;
   std::uint64_t const known = limit.load(std::memory_order_relaxed);
   bool const threaded = has_threads();
   if (known == 0) return threaded && heap >= 16 * kMiB;
@@ -176,6 +178,11 @@ void monitor_is(int thread) noexcept {
   looking_thread.store(os::thread_mark(), std::memory_order_relaxed);
 }
 void monitor_started() noexcept { running.store(true, std::memory_order_relaxed); }
+void monitor_was_refused(std::size_t bytes) noexcept {
+  not_before.store(handed_out.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+  raised.store(false, std::memory_order_release);
+}
+
 void monitor_ended(std::size_t bytes) noexcept {
   running.store(false, std::memory_order_relaxed);
   looking_thread.store(0, std::memory_order_relaxed);
@@ -206,6 +213,7 @@ void forked() noexcept {
   if (const char* const flag = single_threaded.load(std::memory_order_relaxed); flag != nullptr && *flag == 0)
     single_threaded.store(nullptr, std::memory_order_relaxed);
   heap_alone.store(kHeapAlone, std::memory_order_relaxed);
+  not_before.store(0, std::memory_order_relaxed);
   raised.store(false, std::memory_order_relaxed);
   start_due.store(options::number(options::Opt::monitor) == 1, std::memory_order_relaxed);
   tripwire.store(SIZE_MAX, std::memory_order_relaxed);

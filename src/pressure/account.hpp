@@ -79,6 +79,8 @@ void monitor_is(int thread) noexcept;
 /// It ended, with the program's one thread left: it is due again at a second thread, or where the heap or the resident
 /// set has grown by `bytes`.
 void monitor_ended(std::size_t bytes) noexcept;
+/// No thread could be had for it: it is not due again before the heap has grown by `bytes`.
+void monitor_was_refused(std::size_t bytes) noexcept;
 /// Ends its sleep: something changed that it is to see.
 void wake_monitor_to_look() noexcept;
 /// Wakes it to give back what is kept beyond the budget. Cost: a load, or a futex call where it sleeps.
