@@ -212,9 +212,13 @@ class Watcher {
   bool turn() noexcept {
     handed_out_ = pressure::handed_out_now();  // before usage is read: what grows from here on is not in it
     Reading const reading = read_limits();
+    // A program may end its first thread and go on in others; the last one to end ends the process, and waits for this.
+    bool const is_over = pressure::live_threads() == 0;
+    if (is_over) end_caller();
     if (reading.resident == 0) {  // no /proc: nothing is known, and nothing said
-      rest(options::number(Opt::interval));
-      return true;
+      pressure::set_tight(false);
+      if (!is_over) rest(options::number(Opt::interval));
+      return !is_over;
     }
     std::uint64_t const now = os::monotonic_ns();
     std::uint64_t const ms = (now - before_ns_) / 1000000;
@@ -230,9 +234,6 @@ class Watcher {
     if (farewell.load(std::memory_order_acquire) == kAsked) say_the_end(reading);
     publish(reading);
     decay_.step(now);
-    // A program may end its first thread and go on in others; the last one to end ends the process, and waits for this.
-    bool const is_over = pressure::live_threads() == 0;
-    if (is_over) end_caller();
     if (is_over || has_long_been_alone(now)) {
       // Due again where a quarter of what is left until the warning is used.
       left_for_growth_ = reading.is_finite() ? policy_.to_next_threshold(reading.usage, reading.limit) / 4 : kMatters;
@@ -318,6 +319,9 @@ class Watcher {
     Level at_least = stalls_.are_of(reading) ? stalls_.look() : Level::normal;
     // Of a machine whose other programs thrash each of them would warn else.
     if (reading.usage < reading.limit / 2) at_least = Level::normal;
+    // What usage has reached by itself is not said for anything else: the line has to name the limit that kills.
+    Level const reached = policy_.reached_by(reading.usage, reading.limit);
+    if (at_least <= reached && reached != Level::normal) return at_least;
     if (at_least != Level::normal) cause_ = "stalls";
     pressure::Bound const& throttle = reading.throttle;
     if (at_least == Level::normal && throttle.limit != pressure::kNoLimit &&
@@ -328,7 +332,6 @@ class Watcher {
     // Early, but not so early that every compiler that will be content with half the limit is taken for a leak.
     if (at_least == Level::normal &&
         reading.usage >= pressure::threshold_bytes(options::value(Opt::warning), reading.limit) / 8 * 7 &&
-        policy_.reached_by(reading.usage, reading.limit) == Level::normal &&
         forecast_.seconds_left(reading.limit) < kEarlyWarning) {
       at_least = Level::warning;
       cause_ = "forecast";
@@ -548,13 +551,34 @@ void start() noexcept {
   if (running_in.exchange(self, std::memory_order_relaxed) == self) return;
   if (pressure::is_fork_child()) {
     forget_parents_sink();
-    reading_lock.forget_owner();
-    snapshot_lock.forget_owner();
     was_critical.store(false, std::memory_order_relaxed);
     farewell.store(kNone, std::memory_order_relaxed);
   }
   if (anyone_is_registered()) start_caller();
   start_helper(run, kStackBytes);  // where no thread can be had, there is no monitor
+}
+
+void fork_prepare() noexcept {
+  registry_fork_prepare();
+  reading_lock.take_for_fork();
+  snapshot_lock.take_for_fork();
+}
+void fork_parent() noexcept {
+  snapshot_lock.release_after_fork();
+  reading_lock.release_after_fork();
+  registry_fork_parent();
+}
+void fork_child() noexcept {
+  snapshot_lock.release_after_fork();
+  reading_lock.release_after_fork();
+  registry_fork_child();
+}
+
+/// The monitor looks into the registry though nobody is in there, and a child's threads may be the first to ask for a
+/// look: no lock of these may be left behind by a thread that the child does not have.
+void be_told_of_forks() noexcept {
+  static constinit std::atomic<bool> is_told{false};
+  if (!is_told.exchange(true, std::memory_order_relaxed)) os::call_at_fork(fork_prepare, fork_parent, fork_child);
 }
 
 /// Where the program asks for it itself. The thread that does is one of the program's, though it never allocated.
@@ -567,6 +591,7 @@ bool may_start() noexcept {
 }  // namespace
 
 void install() noexcept {
+  be_told_of_forks();
   pressure::learn_single_threaded(static_cast<const char*>(libc_heap::program_symbol("__libc_single_threaded")));
   Reading const reading = read_limits();
   note(reading);  // also without a monitor: a request that does not fit reclaims by itself
@@ -609,9 +634,7 @@ libmempool_snapshot snapshot() noexcept {
 }
 
 void start_for_registration() noexcept {
-  static constinit std::atomic<bool> is_forking_told{false};
-  if (!is_forking_told.exchange(true, std::memory_order_relaxed))
-    os::call_at_fork(registry_fork_prepare, registry_fork_parent, registry_fork_child);
+  be_told_of_forks();
   if (!may_start()) return;
   start_caller();
   start();
