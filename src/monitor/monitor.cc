@@ -555,7 +555,8 @@ void start() noexcept {
     farewell.store(kNone, std::memory_order_relaxed);
   }
   if (anyone_is_registered()) start_caller();
-  start_helper(run, kStackBytes);  // where no thread can be had, there is no monitor
+  pressure::monitor_is(pressure::kOnItsWay);
+  if (!start_helper(run, kStackBytes)) pressure::monitor_is(0);  // where no thread can be had, there is no monitor
 }
 
 void fork_prepare() noexcept {

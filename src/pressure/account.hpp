@@ -69,7 +69,8 @@ Woken sleep(int timeout_ms) noexcept;
 bool monitor_runs() noexcept;
 void monitor_started() noexcept;
 /// The thread it is. The program's last thread waits for its end, a second at most: what runs at exit has to run in a
-/// thread that has the program's descriptors.
+/// thread that has the program's descriptors. Said before it is made (kOnItsWay), and where it could not be (0).
+inline constexpr int kOnItsWay = -1;
 void monitor_is(int thread) noexcept;
 /// It ended, with the program's one thread left: it is due again at a second thread, or where the heap or the resident
 /// set has grown by `bytes`.
