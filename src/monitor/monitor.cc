@@ -234,7 +234,7 @@ class Watcher {
     if (farewell.load(std::memory_order_acquire) == kAsked) say_the_end(reading);
     publish(reading);
     decay_.step(now);
-    if (is_over || has_long_been_alone(now)) {
+    if (is_over || has_long_been_alone(reading, now)) {
       // Due again where a quarter of what is left until the warning is used.
       left_for_growth_ = reading.is_finite() ? policy_.to_next_threshold(reading.usage, reading.limit) / 4 : kMatters;
       return false;
@@ -306,9 +306,13 @@ class Watcher {
 
   /// Whether the program's one thread has been alone with this one, all well and nobody registered, for twelve
   /// intervals: a minute. A second thread is what unshare(2) and the like refuse.
-  bool has_long_been_alone(std::uint64_t now) noexcept {
-    bool const may_end = level_ == Level::normal && options::number(Opt::monitor) != 1 && !anyone_is_registered() &&
-                         simulated.load(std::memory_order_relaxed) < 0 && os::thread_count() == 2;
+  /// The peak is what tells of growth afterwards: of a program that was much larger once it does not.
+  bool has_long_been_alone(Reading const& reading, std::uint64_t now) noexcept {
+    std::uint64_t const ahead = policy_.to_next_threshold(reading.usage, reading.limit);
+    bool const peak_will_tell = !reading.is_finite() || os::peak_resident() < reading.resident + ahead / 2;
+    bool const may_end = peak_will_tell && level_ == Level::normal && options::number(Opt::monitor) != 1 &&
+                         !anyone_is_registered() && simulated.load(std::memory_order_relaxed) < 0 &&
+                         os::thread_count() == 2;
     if (!may_end) alone_since_ = now;
     return now - alone_since_ >= 12 * static_cast<std::uint64_t>(options::number(Opt::interval)) * 1000000;
   }
