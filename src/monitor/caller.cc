@@ -74,6 +74,7 @@ void* run(void*) {
     }
     if (!taken.has_change && !taken.has_request) os::wait(word_of(posted), seen);
   }
+  running_in.store(0, std::memory_order_relaxed);
   pressure::thread_attached();
   // This may be the last thread, in which the program's exit runs, with its handlers: not without signals.
   sigset_t const none{};

@@ -13,6 +13,17 @@
 
 namespace mempool::monitor {
 
+namespace {
+
+using LeastStack = std::size_t (*)(const pthread_attr_t*);
+constinit LeastStack least_stack = nullptr;
+
+}  // namespace
+
+void prepare_helpers() noexcept {
+  least_stack = reinterpret_cast<LeastStack>(libc_heap::next_symbol("__pthread_get_minstack"));
+}
+
 bool start_helper(void* (*run)(void*), std::size_t stack_bytes) noexcept {
   if (&pthread_create == nullptr || &pthread_sigmask == nullptr || &pthread_attr_setstacksize == nullptr) return false;
   int const saved = errno;
@@ -24,9 +35,7 @@ bool start_helper(void* (*run)(void*), std::size_t stack_bytes) noexcept {
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   // The C library takes static TLS, the program's too, out of the stack; where it does not say how much, its default
   // has room.
-  using LeastStack = std::size_t (*)(const pthread_attr_t*);
-  if (auto const least = reinterpret_cast<LeastStack>(libc_heap::next_symbol("__pthread_get_minstack")))
-    pthread_attr_setstacksize(&attributes, stack_bytes + least(&attributes));
+  if (least_stack != nullptr) pthread_attr_setstacksize(&attributes, stack_bytes + least_stack(&attributes));
   pthread_t thread;
   bool const started = pthread_create(&thread, &attributes, run, nullptr) == 0;
   pthread_attr_destroy(&attributes);

@@ -143,15 +143,15 @@ class Decay {
   Quiet pools_, fallback_;
 };
 
-/// Which lines are written. A change of level always, but for a level that flaps; that a level lasts, from once a
-/// minute to once in a quarter of an hour; sixty lines an hour beside the changes.
+/// Which lines are written. A change of level always, but for a level below critical that flaps; that a level lasts,
+/// from once a minute to once in a quarter of an hour; sixty lines an hour beside the changes.
 class Temper {
  public:
-  bool allows_change(std::uint64_t now_ns) noexcept {
+  bool allows_change(bool is_grave, std::uint64_t now_ns) noexcept {
     refill(now_ns);
     repeat_ns_ = 60 * kSecond;
     said_ns_ = now_ns;
-    if (changes_ == 0) return leave_out();
+    if (changes_ == 0) return is_grave || leave_out();
     --changes_;
     return true;
   }
@@ -209,7 +209,10 @@ class Effort {
 
 class Watcher {
  public:
-  Watcher() noexcept { stalls_.open(); }
+  /// A file that stays open for the thread's life is none where the program may close it and use its number.
+  explicit Watcher(bool has_own_descriptors) noexcept {
+    if (has_own_descriptors) stalls_.open();
+  }
   ~Watcher() { stalls_.close(); }
 
   void settle() noexcept { decay_.settle(); }
@@ -221,9 +224,13 @@ class Watcher {
     Seen const seen = read_limits();
     handed_out_ = seen.handed_out;
     Reading const& reading = seen.reading;
+    // A program may end its first thread and go on in others; the last one to end ends the process, and waits for this.
+    bool const is_over = pressure::live_threads() == 0;
+    if (is_over) end_caller();
     if (reading.resident == 0) {  // no /proc: nothing is known, and nothing said
-      rest(options::number(Opt::interval));
-      return true;
+      pressure::set_tight(false);
+      if (!is_over) rest(options::number(Opt::interval));
+      return !is_over;
     }
     std::uint64_t const now = os::monotonic_ns();
     std::uint64_t const ms = (now - before_ns_) / 1000000;
@@ -238,14 +245,11 @@ class Watcher {
     if (reading.limit != pressure::kNoLimit) pause = judge(reading, now, rate, pause);
     // One look tells no rate, and most programs grow when they are young: the looks' distance grows with their age.
     auto const age = static_cast<std::int64_t>((now - began_ns_) / 1000000);
-    pause = std::min(pause, std::max(age, kSecondLook));
+    pause = std::min(pause, kSecondLook + age / 4);
     if (farewell.load(std::memory_order_acquire) == kAsked) say_the_end(reading);
     publish(reading);
     decay_.step(now);
-    // A program may end its first thread and go on in others; the last one to end ends the process, and waits for this.
-    bool const is_over = pressure::live_threads() == 0;
-    if (is_over) end_caller();
-    if (is_over || has_long_been_alone(now)) {
+    if (is_over || has_long_been_alone(reading, now)) {
       // Due again where a quarter of what is left until the warning is used.
       left_for_growth_ = reading.is_finite() ? policy_.to_next_threshold(reading.usage, reading.limit) / 4 : kMatters;
       return false;
@@ -317,9 +321,13 @@ class Watcher {
 
   /// Whether the program's one thread has been alone with this one, all well and nobody registered, for twelve
   /// intervals: a minute. A second thread is what unshare(2) and the like refuse.
-  bool has_long_been_alone(std::uint64_t now) noexcept {
-    bool const may_end = level_ == Level::normal && options::number(Opt::monitor) != 1 && !anyone_is_registered() &&
-                         simulated.load(std::memory_order_relaxed) < 0 && os::thread_count() == 2;
+  /// The peak is what tells of growth afterwards: of a program that was much larger once it does not.
+  bool has_long_been_alone(Reading const& reading, std::uint64_t now) noexcept {
+    std::uint64_t const ahead = policy_.to_next_threshold(reading.usage, reading.limit);
+    bool const peak_will_tell = !reading.is_finite() || os::peak_resident() < reading.resident + ahead / 2;
+    bool const may_end = peak_will_tell && level_ == Level::normal && options::number(Opt::monitor) != 1 &&
+                         !anyone_is_registered() && simulated.load(std::memory_order_relaxed) < 0 &&
+                         os::thread_count() == 2;
     if (!may_end) alone_since_ = now;
     return now - alone_since_ >= 12 * static_cast<std::uint64_t>(options::number(Opt::interval)) * 1000000;
   }
@@ -330,6 +338,9 @@ class Watcher {
     Level at_least = stalls_.are_of(reading) ? stalls_.look() : Level::normal;
     // Of a machine whose other programs thrash each of them would warn else.
     if (reading.usage < reading.limit / 2) at_least = Level::normal;
+    // What usage has reached by itself is not said for anything else: the line has to name the limit that kills.
+    Level const reached = policy_.reached_by(reading.usage, reading.limit);
+    if (at_least <= reached && reached != Level::normal) return at_least;
     if (at_least != Level::normal) cause_ = "stalls";
     pressure::Bound const& throttle = reading.throttle;
     if (at_least == Level::normal && throttle.limit != pressure::kNoLimit &&
@@ -340,7 +351,6 @@ class Watcher {
     // Early, but not so early that every compiler that will be content with half the limit is taken for a leak.
     if (at_least == Level::normal &&
         reading.usage >= pressure::threshold_bytes(options::value(Opt::warning), reading.limit) / 8 * 7 &&
-        policy_.reached_by(reading.usage, reading.limit) == Level::normal &&
         forecast_.seconds_left(reading.limit) < kEarlyWarning) {
       at_least = Level::warning;
       cause_ = "forecast";
@@ -356,7 +366,7 @@ class Watcher {
     // Said before anything is given back: the line must be out should that take too long.
     if (level_ >= Level::critical && cause_ != "simulated" && speaks(reading))
       was_critical.store(true, std::memory_order_relaxed);
-    if (speaks(reading) && temper_.allows_change(now))
+    if (speaks(reading) && temper_.allows_change(level_ > was && level_ >= Level::critical, now))
       say_event(event_of(level_ > was ? Event::Kind::entered : Event::Kind::left, was, reading));
     publish(reading);
     post_change(static_cast<int>(was), snapshot());
@@ -536,14 +546,15 @@ class Watcher {
 
 void* run(void*) {
   prctl(PR_SET_NAME, "mempool", 0, 0, 0);
-  os::take_own_descriptors();
+  bool const has_own_descriptors = os::take_own_descriptors();
   pressure::monitor_is(os::thread_id());
   // Where addresses are limited, what waits for this thread would stand in the way of the program's own mmap.
   if (os::address_space_left() == SIZE_MAX) pressure::monitor_started();
-  Watcher watcher;
+  Watcher watcher{has_own_descriptors};
   while (watcher.turn()) {
   }
-  // In this order, or a start would be lost, or what the program left to this thread.
+  // In this order, or a start would be lost, or undone, or what the program left to this thread.
+  pressure::monitor_ends();
   running_in.store(0, std::memory_order_relaxed);
   pressure::monitor_ended(watcher.left_for_growth());
   watcher.settle();
@@ -561,16 +572,39 @@ void start() noexcept {
   if (running_in.exchange(self, std::memory_order_relaxed) == self) return;
   if (pressure::is_fork_child()) {
     forget_parents_sink();
-    reading_lock.forget_owner();
-    snapshot_lock.forget_owner();
     was_critical.store(false, std::memory_order_relaxed);
     farewell.store(kNone, std::memory_order_relaxed);
   }
   if (anyone_is_registered()) start_caller();
+  pressure::monitor_is(pressure::kOnItsWay);
   if (start_helper(run, kStackBytes)) return;
   // No thread can be had now: again when much more is in use.
+  pressure::monitor_is(0);
   running_in.store(0, std::memory_order_relaxed);
   pressure::monitor_was_refused(kMatters);
+}
+
+void fork_prepare() noexcept {
+  registry_fork_prepare();
+  reading_lock.take_for_fork();
+  snapshot_lock.take_for_fork();
+}
+void fork_parent() noexcept {
+  snapshot_lock.release_after_fork();
+  reading_lock.release_after_fork();
+  registry_fork_parent();
+}
+void fork_child() noexcept {
+  snapshot_lock.release_after_fork();
+  reading_lock.release_after_fork();
+  registry_fork_child();
+}
+
+/// The monitor looks into the registry though nobody is in there, and a child's threads may be the first to ask for a
+/// look: no lock of these may be left behind by a thread that the child does not have.
+void be_told_of_forks() noexcept {
+  static constinit std::atomic<bool> is_told{false};
+  if (!is_told.exchange(true, std::memory_order_relaxed)) os::call_at_fork(fork_prepare, fork_parent, fork_child);
 }
 
 /// Where the program asks for it itself. The thread that does is one of the program's, though it never allocated.
@@ -583,6 +617,8 @@ bool may_start() noexcept {
 }  // namespace
 
 void install() noexcept {
+  prepare_helpers();
+  be_told_of_forks();
   pressure::learn_single_threaded(static_cast<const char*>(libc_heap::program_symbol("__libc_single_threaded")));
   Seen const seen = read_limits();
   Reading const& reading = seen.reading;
@@ -626,9 +662,7 @@ libmempool_snapshot snapshot() noexcept {
 }
 
 void start_for_registration() noexcept {
-  static constinit std::atomic<bool> is_forking_told{false};
-  if (!is_forking_told.exchange(true, std::memory_order_relaxed))
-    os::call_at_fork(registry_fork_prepare, registry_fork_parent, registry_fork_child);
+  be_told_of_forks();
   if (!may_start()) return;
   start_caller();
   start();

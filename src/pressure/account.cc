@@ -155,11 +155,14 @@ void thread_attached() noexcept {
 }
 void thread_detached() noexcept {
   if (threads.fetch_sub(1, std::memory_order_relaxed) != 1) return;
-  int const thread = monitor_thread.load(std::memory_order_relaxed);
-  if (thread == 0) return;
+  if (monitor_thread.load(std::memory_order_relaxed) == 0) return;
   wake_monitor(kTripped);
   std::uint32_t const nobody_wakes_this = 0;
-  for (int ms = 0; ms < 1000 && os::is_alive(thread); ++ms) os::wait(&nobody_wakes_this, 0, 1);
+  for (int ms = 0; ms < 1000; ++ms) {
+    int const thread = monitor_thread.load(std::memory_order_relaxed);
+    if (thread != kOnItsWay && !os::is_alive(thread)) return;
+    os::wait(&nobody_wakes_this, 0, 1);
+  }
 }
 int live_threads() noexcept { return threads.load(std::memory_order_relaxed); }
 
@@ -183,10 +186,13 @@ void monitor_was_refused(std::size_t bytes) noexcept {
   raised.store(false, std::memory_order_release);
 }
 
-void monitor_ended(std::size_t bytes) noexcept {
+void monitor_ends() noexcept {
   running.store(false, std::memory_order_relaxed);
   looking_thread.store(0, std::memory_order_relaxed);
   tripwire.store(SIZE_MAX, std::memory_order_relaxed);
+}
+
+void monitor_ended(std::size_t bytes) noexcept {
   // The C library's flag counted the monitor, and stays as it was.
   single_threaded.store(nullptr, std::memory_order_relaxed);
   heap_alone.store(std::max(kHeapAlone, handed_out.load(std::memory_order_relaxed) + bytes), std::memory_order_relaxed);

@@ -69,13 +69,16 @@ struct Woken {
 /// The monitor's sleep: `timeout_ms`, or until the tripwire, or leave_to_monitor().
 Woken sleep(int timeout_ms) noexcept;
 
-/// True where a monitor runs that says so, and the limit has room for `most` bytes: so much of what was freed beyond the
-/// budget may wait for the monitor, which may get no core for a while. Not under a limit of addresses.
+/// True where a monitor runs that says so, and the limit has room for `most` bytes: so much of what was freed beyond
+/// the budget may wait for the monitor, which may get no core for a while. Not under a limit of addresses.
 bool may_leave_to_monitor(std::size_t most) noexcept;
 void monitor_started() noexcept;
 /// The thread it is. The program's last thread waits for its end, a second at most: what runs at exit has to run in a
-/// thread that has the program's descriptors.
+/// thread that has the program's descriptors. Said before it is made (kOnItsWay), and where it could not be (0).
+inline constexpr int kOnItsWay = -1;
 void monitor_is(int thread) noexcept;
+/// It is about to end: nothing is left to it from here on.
+void monitor_ends() noexcept;
 /// It ended, with the program's one thread left: it is due again at a second thread, or where the heap or the resident
 /// set has grown by `bytes`.
 void monitor_ended(std::size_t bytes) noexcept;

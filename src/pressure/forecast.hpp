@@ -44,7 +44,9 @@ class Forecast {
     std::uint64_t const usage = points_[kPoints - 1].usage;
     // Half of what grew lately is room for noise.
     if (points_[0].usage + (usage - points_[0].usage) / 2 < peak_.usage) return kNever;
-    std::uint64_t const left = limit > usage ? (limit - usage) / slope(points_[0], points_[kPoints - 1]) : 0;
+    // Milliseconds are rounded down in each half: all together may be too slow for one byte a second.
+    std::uint64_t const overall = std::max<std::uint64_t>(slope(points_[0], points_[kPoints - 1]), 1);
+    std::uint64_t const left = limit > usage ? (limit - usage) / overall : 0;
     return left <= kFarthest ? left : kNever;
   }
 

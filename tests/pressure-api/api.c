@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -541,6 +542,57 @@ static void a_child_keeps_the_registrations(void) {
   expect(lib(unregister)(listener) == 0 && lib(unregister)(holder) == 0);
 }
 
+/* Children are born while another thread of the parent is in there: what that one held is free in them. */
+static atomic_int forks_are_over;
+static void* goes_on(void* of) {
+  while (!forks_are_over) ((void (*)(void))of)();
+  return NULL;
+}
+static void children_may_too(void (*call)(void)) {
+  pthread_t thread;
+  expect(pthread_create(&thread, NULL, goes_on, (void*)call) == 0);
+  for (int i = 0; i < 40 && problems == 0; ++i) {
+    pid_t const child = fork();
+    if (child == 0) {
+      alarm(kPatience);
+      call();
+      _exit(problems != 0);
+    }
+    expect(wait_for(child) == 0);
+  }
+  forks_are_over = 1;
+  pthread_join(thread, NULL);
+}
+static void look(void) { snapshot(); }
+static void a_child_of_a_look_may_look(void) { children_may_too(look); }
+static void unregister_nothing(void) { expect(lib(unregister)(1 << 30) == ENOENT); }
+static void a_child_may_register_though_nobody_did(void) { children_may_too(unregister_nothing); }
+
+static int kernel_threads(void) { /* allocates nothing */
+  char text[1024] = "";
+  int const file = open("/proc/self/stat", O_RDONLY);
+  ssize_t const length = read(file, text, sizeof text - 1);
+  close(file);
+  const char* field = length > 0 ? strrchr(text, ')') : NULL;
+  for (int skipped = 2; field != NULL && skipped < 20; ++skipped) field = strchr(field + 1, ' ');
+  return field != NULL ? atoi(field) : 0;
+}
+static void* is_left_alone(void* unused) {
+  await(kernel_threads() == 2); /* the first one, which has ended, and this one */
+  expect(lib(simulate)(LIBMEMPOOL_WARNING) == 0);
+  await(told_count >= 1 && told[told_count - 1].after == LIBMEMPOOL_WARNING);
+  printf("%s", problems != 0 ? "\n" : "");
+  exit(problems != 0);
+  return unused;
+}
+/* The last thread that had allocated ends, and with it what we run; another one goes on, and then allocates. */
+static void is_told_in_a_thread_that_comes_late(void) {
+  expect(lib(on_pressure)(note_change, NULL) != 0);
+  pthread_t thread;
+  expect(pthread_create(&thread, NULL, is_left_alone, NULL) == 0);
+  pthread_exit(NULL);
+}
+
 static const struct {
   const char* name;
   void (*run)(void);
@@ -552,7 +604,8 @@ static const struct {
     scene(a_busy_holder_holds_nobody_up), scene(exits_while_a_holder_is_busy), scene(names_the_largest),
     scene(has_odd_names), scene(refuses_bad_arguments), scene(trims), scene(sets_a_limit),
     scene(is_warned_of_a_limit_that_it_set), scene(simulates_with_nobody_registered),
-    scene(a_child_keeps_the_registrations),
+    scene(a_child_keeps_the_registrations), scene(a_child_of_a_look_may_look),
+    scene(a_child_may_register_though_nobody_did), scene(is_told_in_a_thread_that_comes_late),
 };
 
 int main(int count, char** words) {

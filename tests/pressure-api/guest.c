@@ -235,6 +235,23 @@ static int opens_nothing(const char* file) {
   expect(size_of(file) == 0);
   return 0;
 }
+static void* rests_a_moment(void* unused) {
+  usleep(100000);
+  return unused;
+}
+/* The same, and the first thread ends before the last one: the process ends with that. */
+static void* ends(void* unused) {
+  pthread_exit(unused);
+}
+static int ends_thread_by_thread(const char* file) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, ends, NULL); /* what that takes is loaded while it can be */
+  pthread_join(thread, NULL);
+  int const status = opens_nothing(file);
+  if (status != 0 || problems != 0 || pthread_create(&thread, NULL, rests_a_moment, NULL) != 0) return status;
+  alarm(kPatience);
+  pthread_exit(NULL);
+}
 static int has_three_descriptors(const char* file) {
   struct rlimit const three = {3, 3};
   expect(setrlimit(RLIMIT_NOFILE, &three) == 0);
@@ -284,6 +301,14 @@ static int ends_at_once(const char* file) {
   return 0;
 }
 
+/* The monitor is on its way when the first thread ends: what is in stdout's buffer comes out all the same. */
+static int ends_its_first_thread(const char* file) {
+  (void)file;
+  grow(17);
+  printf("all of it");
+  pthread_exit(NULL);
+}
+
 static const struct {
   const char* name;
   int (*run)(const char* file);
@@ -293,6 +318,7 @@ static const struct {
     scene(output_as_stderr), scene(misuse_with_database_as_stderr), scene(gets_no_threads), scene(gets_no_pidfd),
     scene(gets_no_close_range), scene(gets_no_table_of_its_own),
     scene(opens_nothing), scene(has_three_descriptors), scene(child_is_watched_later), scene(asks_for_too_much),
+    scene(ends_thread_by_thread), scene(ends_its_first_thread),
     scene(ends_at_once),
 };
 

@@ -98,5 +98,11 @@ TEST(Forecast, a_rate_is_told_of_three_looks_and_is_zero_where_usage_falls) {
   EXPECT_EQ(forecast.rate(), 0u);
 }
 
+TEST(Forecast, growth_of_a_byte_a_second_divides_by_nothing) {
+  Forecast forecast;
+  for (std::uint64_t i = 0; i < 9; ++i) forecast.add(i * 1'000'600'000 / 4, i / 4);
+  EXPECT_EQ(forecast.seconds_left(10), 8u);
+}
+
 }  // namespace
 }  // namespace mempool::pressure
