@@ -3,9 +3,8 @@
 //   mempool::circular_buffer<double> last{1'000};
 //   if (std::optional<double> const evicted = last.push_back(3.14)) sum -= *evicted;
 //
-// Rule: the two ends are positions that run over twice the capacity, so that equal means empty and a capacity apart
-// means full. Neither end writes what the other one writes, and no size is kept: a push and a pop need not wait for
-// each other's store. Nothing divides; a position wraps by a comparison that is nearly always false.
+// Rule: what is kept is the slot of the oldest element and how many there are. So a push, whether there is room or it
+// overwrites, writes one of the two. Nothing divides; a slot wraps by a comparison that is nearly always false.
 #pragma once
 
 #include <algorithm>
@@ -79,7 +78,7 @@ class circular_buffer {
       other.clear();
     } else {
       head_ = std::exchange(other.head_, 0);
-      tail_ = std::exchange(other.tail_, 0);
+      size_ = std::exchange(other.size_, 0);
     }
   }
   /// Takes over the capacity, too. With N the basic guarantee, without the strong one.
@@ -117,14 +116,9 @@ class circular_buffer {
   }
   constexpr ~circular_buffer() { clear(); }
 
-  constexpr std::size_t size() const noexcept {
-    return tail_ >= head_ ? tail_ - head_ : tail_ + 2 * capacity() - head_;
-  }
-  constexpr bool empty() const noexcept { return head_ == tail_; }
-  constexpr bool full() const noexcept {
-    std::size_t const apart = tail_ - head_;  // modulo 2^64: the tail may have wrapped
-    return apart == capacity() || apart + capacity() == 0;
-  }
+  constexpr std::size_t size() const noexcept { return size_; }
+  constexpr bool empty() const noexcept { return size_ == 0; }
+  constexpr bool full() const noexcept { return size_ == capacity(); }
   constexpr std::size_t capacity() const noexcept {
     if constexpr (kIsFixed)
       return N;
@@ -169,25 +163,26 @@ class circular_buffer {
   constexpr std::optional<T> pop_back() noexcept(kMovesQuietly) {
     std::optional<T> popped;
     if (empty()) return popped;
-    popped.emplace(std::move(back()));
-    tail_ = before(tail_);
-    destroy(tail_);
+    T& newest = back();
+    popped.emplace(std::move(newest));
+    destroy(newest);
+    --size_;
     return popped;
   }
   /// Destroys the elements: O(n), O(1) where that is trivial. The room stays.
   constexpr void clear() noexcept {
     if constexpr (!std::is_trivially_destructible_v<T>)
       while (!empty()) drop_front();
-    head_ = tail_ = 0;
+    head_ = size_ = 0;
   }
 
   /// The oldest, the newest, the i-th oldest. Undefined where there is none.
-  constexpr T& front() noexcept { return slot(checked_head()); }
-  constexpr const T& front() const noexcept { return slot(checked_head()); }
-  constexpr T& back() noexcept { return slot(before(checked_tail())); }
-  constexpr const T& back() const noexcept { return slot(before(checked_tail())); }
-  constexpr T& operator[](std::size_t i) noexcept { return slot(checked_position(i)); }
-  constexpr const T& operator[](std::size_t i) const noexcept { return slot(checked_position(i)); }
+  constexpr T& front() noexcept { return slots_.data()[checked_head()]; }
+  constexpr const T& front() const noexcept { return slots_.data()[checked_head()]; }
+  constexpr T& back() noexcept { return (*this)[size_ - 1]; }
+  constexpr const T& back() const noexcept { return (*this)[size_ - 1]; }
+  constexpr T& operator[](std::size_t i) noexcept { return slots_.data()[checked_slot(i)]; }
+  constexpr const T& operator[](std::size_t i) const noexcept { return slots_.data()[checked_slot(i)]; }
 
   constexpr iterator begin() noexcept { return iterator(*this, 0); }
   constexpr iterator end() noexcept { return iterator(*this, size()); }
@@ -197,12 +192,12 @@ class circular_buffer {
   /// The elements where they lie, oldest first: for writev, or for loops faster than by iterators. The second span is
   /// empty unless the elements wrap round the end of the storage.
   constexpr std::array<std::span<T>, 2> as_spans() noexcept {
-    return {std::span<T>{slots_.data() + slot_of(head_), length_of_first()},
-            std::span<T>{slots_.data(), size() - length_of_first()}};
+    return {std::span<T>{slots_.data() + head_, length_of_first()},
+            std::span<T>{slots_.data(), size_ - length_of_first()}};
   }
   constexpr std::array<std::span<const T>, 2> as_spans() const noexcept {
-    return {std::span<const T>{slots_.data() + slot_of(head_), length_of_first()},
-            std::span<const T>{slots_.data(), size() - length_of_first()}};
+    return {std::span<const T>{slots_.data() + head_, length_of_first()},
+            std::span<const T>{slots_.data(), size_ - length_of_first()}};
   }
 
   /// Moves elements until all lie in one piece, and returns that. O(n) where they wrap, else O(1). A move that throws
@@ -211,18 +206,16 @@ class circular_buffer {
     requires std::movable<T>
   {
     std::size_t const first = length_of_first();
-    if (first == size()) return as_spans()[0];
+    if (first == size_) return as_spans()[0];
     // The unused slots lie between the two parts. Passing the first part through the tail, one at a time, closes them.
     if (!full())
       for (std::size_t i = 0; i < first; ++i) {
         append(std::move(front()));
         drop_front();
       }
-    std::size_t const count = size();
-    std::rotate(slots_.data(), slots_.data() + (count - first), slots_.data() + count);
+    std::rotate(slots_.data(), slots_.data() + (size_ - first), slots_.data() + size_);
     head_ = 0;
-    tail_ = count;
-    return {slots_.data(), count};
+    return {slots_.data(), size_};
   }
 
  private:
@@ -283,7 +276,7 @@ class circular_buffer {
     std::swap(slots_.at, other.slots_.at);
     std::swap(slots_.count, other.slots_.count);
     std::swap(head_, other.head_);
-    std::swap(tail_, other.tail_);
+    std::swap(size_, other.size_);
   }
 
   static constexpr std::size_t checked(std::size_t capacity) {
@@ -294,50 +287,44 @@ class circular_buffer {
     return capacity;
   }
 
-  constexpr std::size_t after(std::size_t position) const noexcept {
-    if (++position == 2 * capacity()) [[unlikely]]
-      position = 0;
-    return position;
+  constexpr std::size_t after(std::size_t slot) const noexcept {
+    if (++slot == capacity()) [[unlikely]]
+      slot = 0;
+    return slot;
   }
-  constexpr std::size_t before(std::size_t position) const noexcept {
-    if (position == 0) [[unlikely]]
-      position = 2 * capacity();
-    return position - 1;
+  /// Of the i-th oldest element, or where the next one will be; the capacity is not 0.
+  constexpr std::size_t slot_of(std::size_t i) const noexcept {
+    std::size_t slot = head_ + i;
+    if (slot >= capacity()) [[unlikely]]
+      slot -= capacity();
+    return slot;
   }
-  constexpr std::size_t slot_of(std::size_t position) const noexcept {
-    return position >= capacity() ? position - capacity() : position;
-  }
-  constexpr T& slot(std::size_t position) noexcept { return slots_.data()[slot_of(position)]; }
-  constexpr const T& slot(std::size_t position) const noexcept { return slots_.data()[slot_of(position)]; }
-  constexpr std::size_t length_of_first() const noexcept { return std::min(size(), capacity() - slot_of(head_)); }
+  constexpr std::size_t length_of_first() const noexcept { return std::min(size_, capacity() - head_); }
 
   constexpr std::size_t checked_head() const noexcept {
     assert(!empty());
     return head_;
   }
-  constexpr std::size_t checked_tail() const noexcept {
-    assert(!empty());
-    return tail_;
-  }
-  constexpr std::size_t checked_position(std::size_t i) const noexcept {
-    assert(i < size());
-    return slot_of(head_) + i;
+  constexpr std::size_t checked_slot(std::size_t i) const noexcept {
+    assert(i < size_);
+    return slot_of(i);
   }
 
   /// A trivial element stays alive instead: a constant may not hold a dead one.
-  constexpr void destroy(std::size_t position) noexcept {
-    if constexpr (!std::is_trivially_destructible_v<T>) std::destroy_at(slots_.data() + slot_of(position));
+  static constexpr void destroy(T& element) noexcept {
+    if constexpr (!std::is_trivially_destructible_v<T>) std::destroy_at(std::addressof(element));
   }
   /// Requires that there is room.
   template <class Value>
   constexpr void append(Value&& value) {
-    std::construct_at(slots_.data() + slot_of(tail_), std::forward<Value>(value));
-    tail_ = after(tail_);
+    std::construct_at(slots_.data() + slot_of(size_), std::forward<Value>(value));
+    ++size_;
   }
   /// Requires that there is an element.
   constexpr void drop_front() noexcept {
-    destroy(head_);
+    destroy(front());
     head_ = after(head_);
+    --size_;
   }
   template <class Value>
   constexpr std::optional<T> overwrite(Value&& value) {
@@ -346,12 +333,14 @@ class circular_buffer {
       append(std::forward<Value>(value));
       return evicted;
     }
-    if constexpr (kMovesQuietly && std::is_nothrow_assignable_v<T&, Value&&>) {
+    if constexpr (kMovesQuietly && std::is_nothrow_constructible_v<T, Value&&>) {
+      // The newest element lies where the oldest did. Its making reads `value`, which must not be that very element.
       if (capacity() != 0 && std::addressof(value) != std::addressof(front())) [[likely]] {
-        evicted.emplace(std::move(front()));
-        front() = std::forward<Value>(value);
+        T& oldest = front();
+        evicted.emplace(std::move(oldest));
+        destroy(oldest);
+        std::construct_at(std::addressof(oldest), std::forward<Value>(value));
         head_ = after(head_);
-        tail_ = after(tail_);
         return evicted;
       }
     }
@@ -368,8 +357,8 @@ class circular_buffer {
   }
 
   slots slots_;
-  std::size_t head_ = 0;  // position of the oldest element
-  std::size_t tail_ = 0;  // position after the newest one
+  std::size_t head_ = 0;  // slot of the oldest element
+  std::size_t size_ = 0;
 };
 
 template <class T, std::size_t N, class Alloc>

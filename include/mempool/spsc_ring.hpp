@@ -63,18 +63,12 @@ class spsc_ring {
   /// The popping thread: removes the oldest element and returns it; nothing when the ring is empty. Where T's move
   /// throws, the element stays.
   std::optional<T> try_pop() noexcept(std::is_nothrow_move_constructible_v<T>) {
-    std::optional<T> popped;
     std::size_t const pops = consumer_.count.load(std::memory_order_relaxed);
     if (pops == consumer_.seen) {
       consumer_.seen = producer_.count.load(std::memory_order_acquire);
-      if (pops == consumer_.seen) return popped;
+      if (pops == consumer_.seen) return std::nullopt;
     }
-    T* const oldest = slots_ + consumer_.slot;
-    popped.emplace(std::move(*oldest));
-    std::destroy_at(oldest);
-    consumer_.slot = after(consumer_.slot);
-    consumer_.count.store(pops + 1, std::memory_order_release);
-    return popped;
+    return pop(pops);
   }
 
   std::size_t capacity() const noexcept { return capacity_; }
@@ -118,10 +112,22 @@ class spsc_ring {
       producer_.seen = consumer_.count.load(std::memory_order_acquire);
       if (pushes - producer_.seen == capacity_) return false;
     }
-    std::construct_at(slots_ + producer_.slot, std::forward<Value>(value));
-    producer_.slot = after(producer_.slot);
+    std::size_t const slot = producer_.slot;
+    std::construct_at(slots_ + slot, std::forward<Value>(value));
+    producer_.slot = after(slot);
     producer_.count.store(pushes + 1, std::memory_order_release);
     return true;
+  }
+
+  /// Requires that there is an element. Apart from try_pop, so that the optional is full from its birth and made where
+  /// the caller has it: one that is filled later was kept in memory, and the next load waited for its stores.
+  std::optional<T> pop(std::size_t pops) {
+    std::size_t const slot = consumer_.slot;
+    std::optional<T> popped{std::in_place, std::move(slots_[slot])};
+    std::destroy_at(slots_ + slot);
+    consumer_.slot = after(slot);
+    consumer_.count.store(pops + 1, std::memory_order_release);
+    return popped;
   }
 
   [[no_unique_address]] Alloc alloc_;

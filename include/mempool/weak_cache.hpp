@@ -255,13 +255,14 @@ class weak_cache {
   }
 
  private:
-  /// An entry. Under the shard's lock but for key, hash, weight and is_own, which do not change once it is linked.
+  /// An entry. Under the shard's lock but for key, hash, weight and is_own, which do not change once it is linked. First
+  /// comes what a look-up reads: often on one line with the count of owners, which lies before the node of a cell.
   struct node {
-    node(const K& k, std::uint64_t h, bool own) : key(k), hash(h), is_own(own) {}
-    K const key;
-    std::uint64_t const hash;
+    node(const K& k, std::uint64_t h, bool own) : hash(h), key(k), is_own(own) {}
     node* chain = nullptr;
+    std::uint64_t const hash;
     std::weak_ptr<T> value;
+    K const key;
     std::shared_ptr<T> strong;  // while kept alive
     std::size_t weight = 0;
     std::uint32_t place = 0;  // among those kept alive

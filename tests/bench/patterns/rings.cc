@@ -8,7 +8,9 @@
 //
 // Traps: a ring whose address never leaves the loop is kept in registers by one compiler and not by the other, so each
 // is shown to it by DoNotOptimize. Two threads on two hyperthreads of one core exchange lines far faster than on two
-// cores: pin them alike (taskset) for all contenders. A popped value that is not looked at is not loaded.
+// cores: pin them alike (taskset) for all contenders. A popped value that is not looked at is not loaded. A thread that
+// only spins while the other one has no processor burns its time slice, and its row tells the machine's load: each side
+// tries 256 times and then yields, whosever queue it is.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -185,24 +187,31 @@ struct atomic_queue_of_one {
 };
 #endif
 
+/// Until it does: both threads' wait, for each queue alike.
+template <class Try>
+void insist(Try&& attempt) {
+  for (;;) {
+    for (int tries = 0; tries < 256; ++tries)
+      if (attempt()) return;
+    std::this_thread::yield();
+  }
+}
+
 // ns per element from one thread to the other, as fast as both can.
 template <class Queue>
 void hand_over(benchmark::State& state) {
   auto queue = std::make_unique<Queue>();
   constexpr std::uint64_t last = ~std::uint64_t{0};
-  std::thread popping([&queue] {
+  std::thread popping([&] {
     for (std::uint64_t value = 0; value != last;)
-      while (!queue->pop(value)) {
-      }
+      insist([&] { return queue->pop(value); });
   });
   std::uint64_t i = 0;
   for (auto _ : state) {
     ++i;
-    while (!queue->push(i)) {
-    }
+    insist([&] { return queue->push(i); });
   }
-  while (!queue->push(last)) {
-  }
+  insist([&] { return queue->push(last); });
   popping.join();
 }
 
@@ -212,25 +221,20 @@ void round_trip(benchmark::State& state) {
   auto there = std::make_unique<Queue>();
   auto back = std::make_unique<Queue>();
   constexpr std::uint64_t last = ~std::uint64_t{0};
-  std::thread echoing([&there, &back] {
+  std::thread echoing([&] {
     for (std::uint64_t value = 0; value != last;) {
-      while (!there->pop(value)) {
-      }
-      while (!back->push(value)) {
-      }
+      insist([&] { return there->pop(value); });
+      insist([&] { return back->push(value); });
     }
   });
   std::uint64_t i = 0;
   std::uint64_t value = 0;
   for (auto _ : state) {
     ++i;
-    while (!there->push(i)) {
-    }
-    while (!back->pop(value)) {
-    }
+    insist([&] { return there->push(i); });
+    insist([&] { return back->pop(value); });
   }
-  while (!there->push(last)) {
-  }
+  insist([&] { return there->push(last); });
   echoing.join();
 }
 
