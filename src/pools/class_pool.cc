@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/figures.hpp"
+#include "options/options.hpp"
 #include "platform/fatal.hpp"
 #include "pools/pools.hpp"
 #include "pressure/account.hpp"
@@ -36,6 +37,8 @@ void learn(std::size_t missed) noexcept {
   learned.store(std::min(before + missed, most_learned(totals().live_bytes)), std::memory_order_relaxed);
 }
 
+constexpr std::size_t kNear = std::size_t{16} << 20;
+
 /// Short of memory, growth comes out of what is free elsewhere: pages, and depots too.
 void reclaim_before_growth(std::size_t dirtied) noexcept {
   std::size_t discarded = 0;
@@ -49,9 +52,12 @@ void reclaim_before_growth(std::size_t dirtied) noexcept {
 /// While more is kept than the budget allows, what is dirtied is discarded elsewhere: a program that goes from one
 /// block size to the next would pile up memory else. In steps as small as the growth: nobody waits long.
 void make_up_for(std::size_t dirtied) noexcept {
-  if (pressure::is_tight()) [[unlikely]]
+  // Near the limit nothing waits for the monitor's word: it may get no core in time.
+  bool const is_tight = pressure::is_tight();
+  if (!is_tight && beyond_budget() == 0) return;
+  bool const is_near = !pressure::fits(kNear) && options::number(options::Opt::trim) != 0;
+  if (is_tight || is_near) [[unlikely]]
     return reclaim_before_growth(dirtied);
-  if (beyond_budget() == 0) return;
   std::size_t const budget = keep_budget();
   std::size_t discarded = 0;
   for (ClassPool& each : pool) {
