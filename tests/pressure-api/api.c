@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "expect.h"
 #include "mempool/mempool.h"
 
 #ifdef LINKED
@@ -33,31 +34,6 @@ static void* find(const char* name) {
   return found;
 }
 #endif
-
-enum { kPatience = 20, kMiB = 1 << 20 };
-static int problems;
-
-#define expect(condition)                                            \
-  do                                                                 \
-    if (!(condition)) {                                              \
-      printf("line %d: %s (errno %d); ", __LINE__, #condition, errno); \
-      ++problems;                                                    \
-    }                                                                \
-  while (0)
-
-static double now(void) {
-  struct timespec at;
-  clock_gettime(CLOCK_MONOTONIC, &at);
-  return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
-}
-
-#define await(condition)                                                  \
-  do {                                                                    \
-    for (double const end = now() + kPatience; !(condition) && now() < end;) usleep(1000); \
-    expect(condition);                                                    \
-  } while (0)
-
-static char* volatile kept; /* or the compiler drops what nobody reads */
 
 static char* touched(size_t bytes) {
   char* const block = malloc(bytes);

@@ -21,29 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kPatience = 20, kMiB = 1 << 20 };
-static int problems;
-static char* volatile kept;
-
-#define expect(condition)                                              \
-  do                                                                   \
-    if (!(condition)) {                                                \
-      printf("line %d: %s (errno %d); ", __LINE__, #condition, errno); \
-      ++problems;                                                      \
-    }                                                                  \
-  while (0)
-
-static double now(void) {
-  struct timespec at;
-  clock_gettime(CLOCK_MONOTONIC, &at);
-  return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
-}
-
-#define await(condition)                                                                   \
-  do {                                                                                     \
-    for (double const end = now() + kPatience; !(condition) && now() < end;) usleep(1000); \
-    expect(condition);                                                                     \
-  } while (0)
+#include "expect.h"
 
 static void grow(int mib) {
   for (int i = 0; i < mib; ++i) {
