@@ -33,12 +33,12 @@ using pressure::Reading;
 
 constexpr std::int64_t kSecondLook = 100;   // ms
 constexpr std::int64_t kShortestLook = 20;  // ms
-// After the tripwire: the bytes were handed out, now they are being touched. At 10 MiB/s that takes all these looks.
-constexpr std::int64_t kAfterTripwire = 1;  // ms
-constexpr unsigned kLooksAfterTripwire = 32;
 // The kernel charges a group in batches of 64 pages a core, ahead of what is touched; a slab is handed out ahead, too.
-constexpr std::size_t kAhead = std::size_t{320} << 10;
-constexpr int kReuse = 10;      // ms for which a freed mapping may find a new use before it is given back
+constexpr std::size_t kAhead = std::size_t{640} << 10;
+// After the tripwire: the bytes were handed out, now they are being touched. At 10 MiB/s that takes all these looks.
+constexpr std::int64_t kAfterTripwire = 500;  // us
+constexpr unsigned kLooksAfterTripwire = 100;
+constexpr std::int64_t kReuse = 10000;  // us for which a freed mapping may find a new use before it is given back
 constexpr int kFarewell = 100;  // ms that an exit waits at most
 constexpr int kPatience = 500;  // ms for which holders may take their time before the next look
 constexpr std::size_t kMiB = std::size_t{1} << 20;
@@ -254,11 +254,14 @@ class Watcher {
       left_for_growth_ = reading.is_finite() ? policy_.to_next_threshold(reading.usage, reading.limit) / 4 : kMatters;
       return false;
     }
-    if (looks_of_trip_ != 0) pause = std::min(pause, looks_of_trip_ == 1 ? kShortestLook : kAfterTripwire);
-    if (rest(pause))
-      begin_trip();
-    else if (looks_of_trip_ != 0)
+    if (looks_of_trip_ > 1) {
       --looks_of_trip_;
+      os::nap(kAfterTripwire);
+      return true;
+    }
+    if (looks_of_trip_ == 1) pause = std::min(pause, kShortestLook);
+    looks_of_trip_ = 0;
+    if (rest(pause)) begin_trip();
     return true;
   }
 
@@ -266,7 +269,7 @@ class Watcher {
   /// The tripwire fired: looks one after the other, ever fewer where it fires again and again and nothing comes of it.
   void begin_trip() noexcept {
     std::uint64_t const now = os::monotonic_ns();
-    bool const was_in_vain = level_ == level_at_trip_ && now - tripped_ns_ < kSecond;
+    bool const was_in_vain = level_ == level_at_trip_ && now - tripped_ns_ < 10 * kSecond;
     looks_a_trip_ = was_in_vain ? std::max(looks_a_trip_ / 2, 1u) : kLooksAfterTripwire;
     looks_of_trip_ = looks_a_trip_;
     level_at_trip_ = level_;
@@ -312,8 +315,9 @@ class Watcher {
     pause = policy_.awaits_second_look() ? kShortestLook : std::max(pause, patience_);
     // Pages are charged when they are touched, which may be long after they were handed out.
     if (level_ > was) looks_of_trip_ = 0;
-    if (looks_of_trip_ == 0) {
-      std::size_t const allowed = ahead > 2 * kAhead ? ahead - kAhead : ahead;
+    if (looks_of_trip_ <= 1) {
+      // So close that it may be crossed by any growth: at the next one, unless looks of that kind were in vain lately.
+      std::size_t const allowed = ahead > kAhead ? ahead - kAhead : looks_a_trip_ > 1 ? 0 : ahead;
       pressure::wake_at(allowed < SIZE_MAX / 2 ? handed_out_ + allowed : SIZE_MAX);
     }
     return pause;
@@ -515,8 +519,7 @@ class Watcher {
     for (std::uint64_t now = os::monotonic_ns(); now < end; now = os::monotonic_ns()) {
       pressure::Woken const woken = pressure::sleep(static_cast<int>((end - now + 999999) / 1000000));
       if (woken.by_work) {
-        std::uint32_t const nobody_wakes_this = 0;
-        if (!woken.by_tripwire) os::wait(&nobody_wakes_this, 0, kReuse);
+        if (!woken.by_tripwire) os::nap(kReuse);
         decay_.settle();
       }
       if (woken.by_tripwire) return true;

@@ -46,6 +46,8 @@ std::size_t address_space_left() noexcept;
 // -- Threads and waiting -----------------------------------------------------------------------------------
 /// Sleeps while *word == expected, at most `timeout_ms` (negative: for ever). May wake without reason.
 void wait(const std::uint32_t* word, std::uint32_t expected, int timeout_ms = -1) noexcept;
+/// Sleeps so long, unless a signal comes.
+void nap(std::int64_t microseconds) noexcept;
 void wake_one(const std::uint32_t* word) noexcept;
 void wake_all(const std::uint32_t* word) noexcept;
 /// The kernel's ids, asked anew each time: libc's answer is stale in a vfork child.
@@ -60,8 +62,8 @@ std::uint64_t monotonic_ns() noexcept;
 /// Reads at most `capacity` bytes of a file; the count, or a negative error number. Retries EINTR; closes what it
 /// opened.
 long read_file(const char* path, char* buffer, std::size_t capacity) noexcept;
-/// The same; a thread that has a table of descriptors of its own leaves the file open for the next time, a minute at
-/// most.
+/// The same of a file that the kernel writes in one piece, as it does with most but the list of mounts; a thread that
+/// has a table of descriptors of its own leaves it open for the next time, a minute at most.
 long read_again(const char* path, char* buffer, std::size_t capacity) noexcept;
 /// open(2) with O_CLOEXEC added; -1 if refused.
 int open_file(const char* path, int flags, int mode = 0) noexcept;

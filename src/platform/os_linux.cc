@@ -136,6 +136,11 @@ void wait(const std::uint32_t* word, std::uint32_t expected, int timeout_ms) noe
               timeout_ms < 0 ? 0 : reinterpret_cast<long>(&timeout));
 }
 
+void nap(std::int64_t microseconds) noexcept {
+  timespec const pause{microseconds / 1000000, microseconds % 1000000 * 1000L};
+  system_call(SYS_nanosleep, reinterpret_cast<long>(&pause), 0);
+}
+
 void wake_one(const std::uint32_t* word) noexcept {
   system_call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAKE_PRIVATE, 1);
 }
@@ -188,8 +193,7 @@ class KeptFiles {
     unsigned at = 0;
     while (at < count_ && files_[at].name != name) ++at;
     if (at < count_) {
-      system_call(SYS_lseek, files_[at].fd, 0, SEEK_SET);
-      if (long const length = read_all(files_[at].fd, buffer, capacity); length > 0) return length;
+      if (long const length = read_at(files_[at].fd, buffer, capacity, 0); length > 0) return length;
       close_file(files_[at].fd);  // its group is gone, and another may have come in its place
       files_[at] = files_[--count_];
     }
@@ -199,7 +203,7 @@ class KeptFiles {
       fd = open_to_read(path);
     }
     if (failed(fd)) return fd;
-    long const length = read_all(static_cast<int>(fd), buffer, capacity);
+    long const length = read_at(static_cast<int>(fd), buffer, capacity, 0);
     if (length > 0 && count_ < kMost)
       files_[count_++] = {name, static_cast<int>(fd)};
     else

@@ -157,11 +157,10 @@ void thread_detached() noexcept {
   if (threads.fetch_sub(1, std::memory_order_relaxed) != 1) return;
   if (monitor_thread.load(std::memory_order_relaxed) == 0) return;
   wake_monitor(kTripped);
-  std::uint32_t const nobody_wakes_this = 0;
   for (int ms = 0; ms < 1000; ++ms) {
     int const thread = monitor_thread.load(std::memory_order_relaxed);
     if (thread != kOnItsWay && !os::is_alive(thread)) return;
-    os::wait(&nobody_wakes_this, 0, 1);
+    os::nap(1000);
   }
 }
 int live_threads() noexcept { return threads.load(std::memory_order_relaxed); }

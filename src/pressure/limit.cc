@@ -87,6 +87,7 @@ struct Text {
     length = os::read_again(path, bytes, sizeof bytes);
     return length > 0;
   }
+  void read_pieces(const char* path) noexcept { length = os::read_file(path, bytes, sizeof bytes); }
   bool was_refused() const noexcept { return length == -EACCES || length == -EPERM; }
   std::string_view view() const noexcept { return {bytes, static_cast<std::size_t>(length > 0 ? length : 0)}; }
 };
@@ -276,7 +277,7 @@ void read_mounts(const char* root) noexcept {
   read_ns = now;
   std::memcpy(group, begin.data(), begin.size());
   group[begin.size()] = 0;
-  mounts.read(Path{}.add(root).add("/proc/thread-self/mountinfo").c_str());
+  mounts.read_pieces(Path{}.add(root).add("/proc/thread-self/mountinfo").c_str());
 }
 
 }  // namespace
