@@ -11,6 +11,12 @@
 #include "routing/router.hpp"
 #include "routing/start.hpp"
 
+#if defined(__APPLE__)
+#include <cstdlib>
+
+#include "macos_zone.hpp"
+#endif
+
 namespace {
 
 /// MEMPOOL_VERBOSE=1: what runs, under whose limit, and what was set.
@@ -23,14 +29,26 @@ void say_start_line() {
   mempool::os::write_stderr(line.finished());
 }
 
+#if defined(__APPLE__)
+// A destructor would be a second init function, which registers it.
+#define MEMPOOL_AT_EXIT
+#else
+#define MEMPOOL_AT_EXIT [[gnu::destructor]]
+#endif
+MEMPOOL_AT_EXIT void at_exit();
+
 [[gnu::constructor]] void at_load() {
   mempool::routing::start();
   if (mempool::routing::is_off()) return;
+#if defined(__APPLE__)
+  mempool::macos::register_zone();
+  std::atexit(at_exit);
+#endif
   mempool::monitor::install();
   if (mempool::options::number(mempool::options::Opt::verbose) != 0) say_start_line();
 }
 
-[[gnu::destructor]] void at_exit() {
+MEMPOOL_AT_EXIT void at_exit() {
   mempool::monitor::say_farewell();
   if (!mempool::routing::prints_summary()) return;
   mempool::Line line;
