@@ -60,9 +60,12 @@ add_library(mempool_preload OBJECT ${preload_sources})
 add_library(mempool_dylib OBJECT ${zone} ${interpose})
 add_library(mempool_default_zone OBJECT ${zone})
 target_compile_definitions(mempool_default_zone PRIVATE MEMPOOL_ZONE_IS_DEFAULT)
+# libc++'s headers take most of the time of a build.
+target_precompile_headers(mempool_core PRIVATE <algorithm> <atomic> <bit> <cerrno> <cstring> <string_view> <utility>)
 foreach(objects mempool_preload mempool_dylib mempool_default_zone)
   target_link_libraries(${objects} PRIVATE mempool_warnings mempool_includes)
   target_compile_options(${objects} PRIVATE ${core_options})
+  target_precompile_headers(${objects} REUSE_FROM mempool_core)
 endforeach()
 
 # The C driver's link: nothing of a C++ library is needed. A cross build names its linker in MEMPOOL_MACOS_LINK.
@@ -96,7 +99,8 @@ list(TRANSFORM options PREPEND "${prefix}")
 
 set(library ${CMAKE_CURRENT_BINARY_DIR}/libmempool.dylib)
 set(archive ${CMAKE_CURRENT_BINARY_DIR}/libmempool.a)
-set(everywhere $<TARGET_OBJECTS:mempool_core> $<TARGET_OBJECTS:mempool_preload> $<TARGET_OBJECTS:mimalloc_raw>)
+set(core $<FILTER:$<TARGET_OBJECTS:mempool_core>,EXCLUDE,\\.pch$>)
+set(everywhere ${core} $<TARGET_OBJECTS:mempool_preload> $<TARGET_OBJECTS:mimalloc_raw>)
 add_custom_command(OUTPUT ${library}
   COMMAND ${MEMPOOL_MACOS_LINK} -o ${library} ${everywhere} $<TARGET_OBJECTS:mempool_dylib> ${options}
   DEPENDS ${everywhere} $<TARGET_OBJECTS:mempool_dylib> COMMAND_EXPAND_LISTS VERBATIM)

@@ -4,6 +4,7 @@
 #include "base/figures.hpp"
 #include "base/line.hpp"
 #include "base/summary.hpp"
+#include "mempool/mempool.h"
 #include "monitor/monitor.hpp"
 #include "options/options.hpp"
 #include "platform/fatal.hpp"
@@ -58,3 +59,6 @@ MEMPOOL_AT_EXIT void at_exit() {
 }
 
 }  // namespace
+
+/// Here and not in api.cc: a static link that asks for this name (-u) gets the constructor with it.
+extern "C" [[gnu::visibility("default")]] const char* libmempool_version() { return mempool::kVersionLine; }

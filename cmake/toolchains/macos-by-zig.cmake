@@ -1,11 +1,11 @@
-# macOS from Linux: compiled by zig, which brings the system's headers and the list of what libSystem exports, and linked
-# by LLVM's ld64.lld, since zig's own linker drops the section of interposed functions without a word. Both are fetched
-# by `scripts/deps macos`.
+# macOS from Linux: compiled by zig's clang, beside which lie the system's headers and the list of what libSystem exports,
+# and linked by LLVM's ld64.lld, since zig's own linker drops the section of interposed functions without a word. Both
+# are fetched by `scripts/deps macos`.
 
 set(CMAKE_SYSTEM_NAME Darwin)
 set(CMAKE_SYSTEM_PROCESSOR ${MEMPOOL_MACOS_ARCH})
-set(CMAKE_OSX_DEPLOYMENT_TARGET "" CACHE STRING "" FORCE)  # the target's name says it
-# Told, not found out: CMake's question is an executable, for which zig would first compile a C++ library.
+set(CMAKE_OSX_DEPLOYMENT_TARGET "" CACHE STRING "" FORCE)  # the compiler's script says it
+# Told, not found out: CMake's question is an executable, and there is no C++ library to link.
 foreach(language C CXX)
   set(CMAKE_${language}_COMPILER_ID Clang)
   set(CMAKE_${language}_COMPILER_ID_RUN TRUE)
@@ -17,14 +17,15 @@ endforeach()
 set(CMAKE_C_STANDARD_COMPUTED_DEFAULT 17)
 set(CMAKE_CXX_STANDARD_COMPUTED_DEFAULT 17)
 set(CMAKE_SIZEOF_VOID_P 8)
+set(CMAKE_HAVE_LIBC_PTHREAD TRUE)
 
 get_filename_component(mempool_root ${CMAKE_CURRENT_LIST_DIR}/../.. ABSOLUTE)
 set(mempool_zig_folder ${mempool_root}/build/zig)
 if(NOT EXISTS ${mempool_zig_folder}/zig)
   message(FATAL_ERROR "The compiler for macOS is not there. Type: scripts/deps macos")
 endif()
-set(CMAKE_C_COMPILER ${CMAKE_CURRENT_LIST_DIR}/zig cc -target ${MEMPOOL_ZIG_TARGET})
-set(CMAKE_CXX_COMPILER ${CMAKE_CURRENT_LIST_DIR}/zig c++ -target ${MEMPOOL_ZIG_TARGET})
+set(CMAKE_C_COMPILER ${CMAKE_CURRENT_LIST_DIR}/macos-clang c ${MEMPOOL_MACOS_ARCH})
+set(CMAKE_CXX_COMPILER ${CMAKE_CURRENT_LIST_DIR}/macos-clang c++ ${MEMPOOL_MACOS_ARCH})
 find_program(CMAKE_AR NAMES llvm-ar-14 llvm-ar REQUIRED)
 find_program(CMAKE_RANLIB NAMES llvm-ranlib-14 llvm-ranlib REQUIRED)
 find_program(CMAKE_INSTALL_NAME_TOOL NAMES llvm-install-name-tool-14 llvm-install-name-tool REQUIRED)
