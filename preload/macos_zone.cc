@@ -87,49 +87,49 @@ boolean_t enable_discharge_checking(malloc_zone_t*) { return 0; }  // not suppor
 void disable_discharge_checking(malloc_zone_t*) {}
 void discharge(malloc_zone_t*, void*) {}
 
-// Filled by the compiler: libSystem asks for the default zone before anything of ours has run.
-constinit malloc_introspection_t introspection{
-    .enumerator = enumerate,
-    .good_size = zone_good_size,
-    .check = check,
-    .print = print,
-    .log = log,
-    .force_lock = force_lock,
-    .force_unlock = force_unlock,
-    .statistics = statistics,
-    .zone_locked = zone_locked,
-    .enable_discharge_checking = enable_discharge_checking,
-    .disable_discharge_checking = disable_discharge_checking,
-    .discharge = discharge,
-    .enumerate_discharged_pointers = nullptr,
-    .reinit_lock = reinit_lock,
-    .print_task = nullptr,
-    .task_statistics = nullptr,
-};
+// Filled by the compiler: libSystem asks for the default zone before anything of ours has run. By name, since newer
+// systems have more fields.
+constinit malloc_introspection_t introspection = [] {
+  malloc_introspection_t filled{};
+  filled.enumerator = enumerate;
+  filled.good_size = zone_good_size;
+  filled.check = check;
+  filled.print = print;
+  filled.log = log;
+  filled.force_lock = force_lock;
+  filled.force_unlock = force_unlock;
+  filled.statistics = statistics;
+  filled.zone_locked = zone_locked;
+  filled.enable_discharge_checking = enable_discharge_checking;
+  filled.disable_discharge_checking = disable_discharge_checking;
+  filled.discharge = discharge;
+  filled.reinit_lock = reinit_lock;
+  return filled;
+}();
 
 /// Version 10: claimed_address. From 13 on libmalloc has a first zone free what it does not know (try_free_default), by
 /// a function of its own that others cannot call. 11 and 12 are print_task and task_statistics, which read another
 /// process. From 9 on reinit_lock is called without being looked at.
-constinit malloc_zone_t our_zone{
-    .reserved1 = nullptr,
-    .reserved2 = nullptr,
-    .size = size_of,
-    .malloc = zone_malloc,
-    .calloc = zone_calloc,
-    .valloc = zone_valloc,
-    .free = zone_free,
-    .realloc = zone_realloc,
-    .destroy = zone_destroy,
-    .zone_name = "libmempool",
-    .batch_malloc = zone_batch_malloc,
-    .batch_free = zone_batch_free,
-    .introspect = &introspection,
-    .version = 10,
-    .memalign = zone_memalign,
-    .free_definite_size = zone_free_definite_size,
-    .pressure_relief = zone_pressure_relief,
-    .claimed_address = zone_claimed_address,
-};
+constinit malloc_zone_t our_zone = [] {
+  malloc_zone_t filled{};
+  filled.size = size_of;
+  filled.malloc = zone_malloc;
+  filled.calloc = zone_calloc;
+  filled.valloc = zone_valloc;
+  filled.free = zone_free;
+  filled.realloc = zone_realloc;
+  filled.destroy = zone_destroy;
+  filled.zone_name = "libmempool";
+  filled.batch_malloc = zone_batch_malloc;
+  filled.batch_free = zone_batch_free;
+  filled.introspect = &introspection;
+  filled.version = 10;
+  filled.memalign = zone_memalign;
+  filled.free_definite_size = zone_free_definite_size;
+  filled.pressure_relief = zone_pressure_relief;
+  filled.claimed_address = zone_claimed_address;
+  return filled;
+}();
 
 struct System {
   malloc_zone_t* first() noexcept {
