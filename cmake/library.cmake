@@ -17,12 +17,21 @@ if(spdlog_sources)
   list(REMOVE_ITEM core_sources ${spdlog_sources})
 endif()
 file(GLOB preload_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/preload/*.cc)
+if(APPLE)
+  list(FILTER core_sources EXCLUDE REGEX "/(os_linux|hooks|libc_heap)\\.cc$")
+  list(FILTER preload_sources INCLUDE REGEX "/(api|life_cycle|macos_[a-z]+)\\.cc$")
+else()
+  list(FILTER core_sources EXCLUDE REGEX "_macos\\.cc$")
+  list(FILTER preload_sources EXCLUDE REGEX "/macos_[a-z]+\\.cc$")
+endif()
 
 # The rules of the malloc path, as far as a compiler knows them: no exception, no RTTI, no guarded static, no TLS but
 # initial-exec, nothing visible by default.
 set(core_options -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden -fvisibility-inlines-hidden
-  -ftls-model=initial-exec -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
-  -fno-stack-protector -fno-semantic-interposition)
+  -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -fno-stack-protector)
+if(NOT APPLE)
+  list(APPEND core_options -ftls-model=initial-exec -fno-semantic-interposition)
+endif()
 
 add_library(mempool_core OBJECT ${core_sources} ${CMAKE_CURRENT_BINARY_DIR}/version.cc)
 add_dependencies(mempool_core mempool_version)
@@ -31,6 +40,11 @@ target_include_directories(mempool_core PRIVATE ${mimalloc_include})
 target_compile_options(mempool_core PRIVATE ${core_options})
 if(MEMPOOL_SANITIZE)
   target_compile_options(mempool_core PUBLIC -fsanitize=${MEMPOOL_SANITIZE})
+  return()
+endif()
+
+if(APPLE)
+  include(${PROJECT_SOURCE_DIR}/cmake/macos.cmake)
   return()
 endif()
 

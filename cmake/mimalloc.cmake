@@ -47,6 +47,10 @@ if(NOT mimalloc_origin)
   set(mimalloc_origin "the distribution's source package in ${mimalloc_source}")
 endif()
 message(STATUS "mimalloc: ${mimalloc_origin}")
+if(APPLE)  # macos.cmake compiles it
+  set(mimalloc_include ${mimalloc_source}/include)
+  return()
+endif()
 
 set(mimalloc_object ${CMAKE_CURRENT_BINARY_DIR}/mimalloc-private.o)
 if(mimalloc_source)

@@ -23,6 +23,10 @@ foreach(linked mempool::mempool mempool::static)
   target_compile_definitions(${linked} INTERFACE MEMPOOL_LINKED)
 endforeach()
 # -u: a program that only calls strdup would otherwise take the C library's malloc.
+if(APPLE)  # what brings the constructor, which makes our zone the default one
+  target_link_options(mempool::static INTERFACE -Wl,-u,_libmempool_version)
+  return()
+endif()
 target_link_options(mempool::static INTERFACE -Wl,-u,malloc,-u,_Znwm
   # The weak references to the program's C++ library take nothing out of its archive by themselves.
   $<$<LINK_LANGUAGE:CXX>:-Wl,-u,_ZSt17__throw_bad_allocv,-u,_ZSt15get_new_handlerv>)

@@ -11,6 +11,7 @@
 
 #include "base/bytes.hpp"
 #include "platform/os.hpp"
+#include "posix_memalign.hpp"
 #include "routing/router.hpp"
 
 #define MEMPOOL_EXPORT extern "C" [[gnu::visibility("default")]]
@@ -23,13 +24,6 @@ namespace {
 void* aligned_to_next_power(std::size_t alignment, std::size_t size) noexcept {
   if (alignment > SIZE_MAX / 2 + 1) return routing::allocate_aligned(0, size);  // refused
   return routing::allocate_aligned(alignment <= 16 ? 16 : std::bit_ceil(alignment), size);
-}
-
-[[gnu::noinline]] void* aligned_with_errno_kept(std::size_t alignment, std::size_t size) noexcept {
-  int const saved = errno;
-  void* const block = routing::cold::allocate_aligned(alignment, size);
-  errno = saved;
-  return block;
 }
 
 }  // namespace
@@ -50,15 +44,8 @@ MEMPOOL_EXPORT void* aligned_alloc(std::size_t alignment, std::size_t size) noex
   return routing::allocate_aligned(alignment, size);
 }
 
-/// The error is the return value: errno and *result stay as they were.
 MEMPOOL_EXPORT int posix_memalign(void** result, std::size_t alignment, std::size_t size) noexcept {
-  if (alignment < sizeof(void*) || !mempool::is_power_of_two(alignment)) return EINVAL;
-  void* const block = mempool::pools::allocate(size < alignment ? alignment : size, [alignment, size]() noexcept {
-    return aligned_with_errno_kept(alignment, size);
-  });
-  if (block == nullptr) return ENOMEM;
-  *result = block;
-  return 0;
+  return mempool::posix_memalign(result, alignment, size);
 }
 
 MEMPOOL_EXPORT void* valloc(std::size_t size) noexcept {

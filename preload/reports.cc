@@ -119,5 +119,3 @@ MEMPOOL_EXPORT int malloc_info(int options, FILE* file) {
   std::fwrite(text.data(), 1, text.size(), file);
   return 0;
 }
-
-MEMPOOL_EXPORT const char* libmempool_version() { return mempool::kVersionLine; }

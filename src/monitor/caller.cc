@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <atomic>
 
 #include "monitor/helper_thread.hpp"
@@ -53,7 +52,7 @@ bool post(Change change) noexcept {
 }
 
 void* run(void*) {
-  prctl(PR_SET_NAME, "mempool-call", 0, 0, 0);
+  os::name_thread("mempool-call");
   // What a callback allocates must not make this thread one of the program's: it would keep the process alive.
   pools::attach();
   pressure::thread_detached();

@@ -1,6 +1,5 @@
 #include "monitor/monitor.hpp"
 
-#include <sys/prctl.h>
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -548,7 +547,7 @@ class Watcher {
 };
 
 void* run(void*) {
-  prctl(PR_SET_NAME, "mempool", 0, 0, 0);
+  os::name_thread("mempool");
   bool const has_own_descriptors = os::take_own_descriptors();
   pressure::monitor_is(os::thread_id());
   // Where addresses are limited, what waits for this thread would stand in the way of the program's own mmap.

@@ -7,6 +7,7 @@
 #include "base/printable.hpp"
 #include "platform/lock.hpp"
 #include "platform/os.hpp"
+#include "platform/thread_state.hpp"
 
 namespace mempool::monitor {
 namespace {
@@ -26,7 +27,9 @@ constinit Entry entries[kMostRegistered] = {};
 constinit long last_id = 0;
 constinit std::atomic<std::uint32_t> finished_calls{0};  // who waits for one sleeps on it
 constinit std::atomic<std::uint32_t> asked{0};
-[[gnu::tls_model("initial-exec")]] constinit thread_local Entry* own_call = nullptr;
+
+/// The entry whose call this thread is in.
+Entry*& own_call() noexcept { return os::own<os::Part::call, Entry*>(); }
 
 const std::uint32_t* word_of(std::atomic<std::uint32_t> const& word) noexcept {
   return reinterpret_cast<const std::uint32_t*>(&word);
@@ -50,10 +53,11 @@ void call_if_there(Entry& entry, long id, Call call) noexcept {
     if (!guard || entry.id != id) return;
     ++entry.calls;
   }
-  Entry* const outer = own_call;
-  own_call = &entry;
+  bool const has_own = os::make_own();  // else it waits for itself where it takes itself out
+  Entry* const outer = own_call();
+  if (has_own) own_call() = &entry;
   call(entry);
-  own_call = outer;
+  if (has_own) own_call() = outer;
   {
     Guard const guard{lock};
     --entry.calls;
@@ -116,7 +120,7 @@ bool remove(long registration) noexcept {
     std::uint32_t const before = finished_calls.load(std::memory_order_acquire);
     {
       Guard const guard{lock};
-      if (!guard || found->calls <= (own_call == found ? 1u : 0u)) return true;
+      if (!guard || found->calls <= (own_call() == found ? 1u : 0u)) return true;
     }
     os::wait(word_of(finished_calls), before);
   }
@@ -175,7 +179,7 @@ void next_epoch() noexcept { asked.fetch_add(1, std::memory_order_relaxed); }
 void registry_fork_prepare() noexcept { lock.take_for_fork(); }
 void registry_fork_parent() noexcept { lock.release_after_fork(); }
 void registry_fork_child() noexcept {
-  for (Entry& each : entries) each.calls = own_call == &each ? 1 : 0;
+  for (Entry& each : entries) each.calls = own_call() == &each ? 1 : 0;
   lock.release_after_fork();
 }
 

@@ -89,7 +89,10 @@ void Stalls::close() noexcept {
 }
 
 pressure::Level Stalls::look() noexcept {
-  if (descriptor_ < 0) return pressure::Level::normal;
+  if (descriptor_ < 0) {
+    unsigned const said = os::machine_pressure();
+    return said >= 2 ? pressure::Level::critical : said == 1 ? pressure::Level::warning : pressure::Level::normal;
+  }
   if (!os::has_priority_event(descriptor_)) {
     some_ = full_ = 0;
     return pressure::Level::normal;

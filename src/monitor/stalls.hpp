@@ -31,7 +31,7 @@ class Stalls {
 
  private:
   int descriptor_ = -1;
-  bool are_of_machine_ = false;
+  bool are_of_machine_ = true;
   unsigned some_ = 0, full_ = 0;
 };
 

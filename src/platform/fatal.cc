@@ -1,7 +1,11 @@
 #include "platform/fatal.hpp"
 
+#if defined(__APPLE__)
+#include <mach-o/loader.h>
+#else
 #include <elf.h>
 #include <link.h>
+#endif
 
 #include <atomic>
 #include <cstdint>
@@ -12,8 +16,12 @@
 #include "base/line.hpp"
 #include "platform/os.hpp"
 
-// The linker's name for the start of the file this code is linked into; absent in odd link scripts.
+// The linker's name for the start of the file this code is linked into; on Linux absent in odd link scripts.
+#if defined(__APPLE__)
+extern "C" [[gnu::visibility("hidden")]] const mach_header_64 __dso_handle;
+#else
 extern "C" [[gnu::weak, gnu::visibility("hidden")]] const ElfW(Ehdr) __ehdr_start;
+#endif
 
 namespace mempool {
 
@@ -35,6 +43,13 @@ constexpr std::string_view name_of(Fault fault) noexcept {
   return "misuse";
 }
 
+void append_hex(Line& line, const unsigned char* bytes, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    char const digits[2] = {"0123456789abcdef"[bytes[i] >> 4], "0123456789abcdef"[bytes[i] & 15]};
+    line.text({digits, 2});
+  }
+}
+
 }  // namespace
 
 void append_version(Line& line) noexcept {
@@ -43,6 +58,19 @@ void append_version(Line& line) noexcept {
   line.text("]");
 }
 
+#if defined(__APPLE__)
+void append_build_id(Line& line) noexcept {
+  auto const* at = reinterpret_cast<const char*>(&__dso_handle + 1);
+  for (std::uint32_t i = 0; i < __dso_handle.ncmds; ++i) {
+    auto const* const command = reinterpret_cast<const load_command*>(at);
+    if (command->cmd == LC_UUID) {
+      line.text(", build-id ");
+      return append_hex(line, reinterpret_cast<const uuid_command*>(at)->uuid, 16);
+    }
+    at += command->cmdsize;
+  }
+}
+#else
 // The headers lie behind what the linker's name is declared as: no object of that size, but the whole file.
 [[gnu::no_sanitize("object-size")]] void append_build_id(Line& line) noexcept {
   if (&__ehdr_start == nullptr) return;
@@ -64,17 +92,14 @@ void append_version(Line& line) noexcept {
       const char* const id = name + round_up(note->n_namesz, 4);
       if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && std::memcmp(name, "GNU", 4) == 0) {
         line.text(", build-id ");
-        for (unsigned byte = 0; byte < note->n_descsz; ++byte) {
-          char const digits[2] = {"0123456789abcdef"[static_cast<unsigned char>(id[byte]) >> 4],
-                                  "0123456789abcdef"[static_cast<unsigned char>(id[byte]) & 15]};
-          line.text({digits, 2});
-        }
+        append_hex(line, reinterpret_cast<const unsigned char*>(id), note->n_descsz);
         return;
       }
       at = id + round_up(note->n_descsz, 4);
     }
   }
 }
+#endif
 
 unsigned long fault_count() noexcept { return figures.faults.load(std::memory_order_relaxed); }
 

@@ -15,4 +15,10 @@ void call_at_thread_exit() noexcept;
 /// and `child` before theirs. May allocate.
 void call_at_fork(Hook prepare, Hook parent, Hook child) noexcept;
 
+#if defined(__APPLE__)
+/// What the zone calls when libSystem locks the zones for a fork: runs the hooks.
+void before_fork() noexcept;
+void after_fork(bool in_child) noexcept;
+#endif
+
 }  // namespace mempool::os

@@ -40,6 +40,11 @@ Span remap(Span range, std::size_t bytes) noexcept;
 [[nodiscard]] bool map_over(Span range) noexcept;
 /// Maps `bytes` of an open file shared, writable, over `range`.
 [[nodiscard]] bool map_file_over(Span range, int fd) noexcept;
+/// mmap(2), munmap(2), madvise(2) and mprotect(2) for mimalloc: a result, or a negative error number.
+long raw_map(void* hint, std::size_t bytes, int protection, int flags, int fd, long offset) noexcept;
+long raw_unmap(Span range) noexcept;
+long raw_advise(Span range, int advice) noexcept;
+long raw_protect(Span range, int protection) noexcept;
 /// Addresses the process may still map under RLIMIT_AS; SIZE_MAX where unlimited.
 std::size_t address_space_left() noexcept;
 
@@ -54,6 +59,8 @@ void wake_all(const std::uint32_t* word) noexcept;
 int process_id() noexcept;
 int thread_id() noexcept;
 int parent_id() noexcept;
+/// What tools call the calling thread; at most 15 bytes.
+void name_thread(const char* name) noexcept;
 /// Whether a thread of this process has not ended yet.
 bool is_alive(int thread) noexcept;
 std::uint64_t monotonic_ns() noexcept;
@@ -105,6 +112,13 @@ struct AddressLimits {
   std::size_t mapped = SIZE_MAX, data = SIZE_MAX;
 };
 AddressLimits address_limits() noexcept;
+/// The machine's memory, and what of it is in use and cannot be dropped. Zeros where /proc/meminfo tells it.
+struct MachineMemory {
+  std::uint64_t total = 0, used = 0;
+};
+MachineMemory machine_memory() noexcept;
+/// What the system says of the whole machine's memory: 0 nothing, 1 scarce, 2 very scarce. 0 where PSI tells it.
+unsigned machine_pressure() noexcept;
 /// True of the first process of a container, and of what that started.
 bool is_first_of_its_namespace() noexcept;
 /// How many threads the process has, a first one that has ended included. 0 where /proc cannot be read.

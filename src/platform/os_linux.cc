@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -19,6 +20,7 @@
 #include <utility>
 
 #include "platform/os.hpp"
+#include "platform/stderr_rule.hpp"
 #include "platform/syscall.hpp"
 
 extern "C" char** environ;
@@ -119,6 +121,19 @@ bool map_file_over(Span range, int fd) noexcept {
                              PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd));
 }
 
+long raw_map(void* hint, std::size_t bytes, int protection, int flags, int fd, long offset) noexcept {
+  return system_call(SYS_mmap, reinterpret_cast<long>(hint), static_cast<long>(bytes), protection, flags, fd, offset);
+}
+long raw_unmap(Span range) noexcept {
+  return system_call(SYS_munmap, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes));
+}
+long raw_advise(Span range, int advice) noexcept {
+  return system_call(SYS_madvise, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes), advice);
+}
+long raw_protect(Span range, int protection) noexcept {
+  return system_call(SYS_mprotect, reinterpret_cast<long>(range.begin), static_cast<long>(range.bytes), protection);
+}
+
 std::size_t address_space_left() noexcept {
   struct rlimit64 limit {};
   if (system_call(SYS_prlimit64, 0, RLIMIT_AS, 0, reinterpret_cast<long>(&limit)) != 0) return SIZE_MAX;
@@ -151,6 +166,7 @@ void wake_all(const std::uint32_t* word) noexcept {
 
 int process_id() noexcept { return static_cast<int>(system_call(SYS_getpid)); }
 int thread_id() noexcept { return static_cast<int>(system_call(SYS_gettid)); }
+void name_thread(const char* name) noexcept { system_call(SYS_prctl, PR_SET_NAME, reinterpret_cast<long>(name)); }
 bool is_alive(int thread) noexcept { return !failed(system_call(SYS_tgkill, process_id(), thread, 0)); }
 int parent_id() noexcept { return static_cast<int>(system_call(SYS_getppid)); }
 
@@ -322,7 +338,7 @@ bool status_of(int fd, struct stat& status) noexcept {
 
 FileId file_behind(int fd) noexcept {
   struct stat status {};
-  return status_of(fd, status) ? FileId{status.st_dev, status.st_ino} : FileId{};
+  return status_of(fd, status) ? id_of(status) : FileId{};
 }
 
 void remember_stderr() noexcept {
@@ -336,14 +352,7 @@ namespace {
 bool is_for_lines(int fd) noexcept {
   struct stat status {};
   if (!status_of(fd, status)) return false;
-  if (!is_stderr_known) return true;
-  if (stderr_at_start == FileId{})
-    return false;  // it was closed at start: what stands there is a file of the program's
-  if (FileId{status.st_dev, status.st_ino} == stderr_at_start) return true;
-  long const flags = system_call(SYS_fcntl, fd, F_GETFL);
-  bool const is_written_alone = (flags & O_ACCMODE) == O_WRONLY;
-  if (S_ISREG(status.st_mode)) return (flags & O_APPEND) != 0 || is_written_alone;
-  return S_ISCHR(status.st_mode) || (S_ISFIFO(status.st_mode) && is_written_alone);
+  return !is_stderr_known || takes_lines(status, stderr_at_start, system_call(SYS_fcntl, fd, F_GETFL));
 }
 
 }  // namespace
@@ -398,6 +407,9 @@ AddressLimits address_limits() noexcept {
   return found;
 }
 
+MachineMemory machine_memory() noexcept { return {}; }
+unsigned machine_pressure() noexcept { return 0; }
+
 bool is_first_of_its_namespace() noexcept { return process_id() == 1 || parent_id() == 1; }
 
 unsigned thread_count() noexcept {
@@ -424,23 +436,6 @@ void each_environment(void (*visit)(const char* entry, void* context), void* con
   if (early_length < 0) early_length = read_file("/proc/self/environ", early_environment, sizeof early_environment - 1);
   for (long at = 0; at < early_length; at += static_cast<long>(std::strlen(early_environment + at)) + 1)
     visit(early_environment + at, context);
-}
-
-const char* environment(const char* name) noexcept {
-  struct Search {
-    const char* name;
-    std::size_t length;
-    const char* value;
-  } search{name, std::strlen(name), nullptr};
-  each_environment(
-      [](const char* entry, void* context) {
-        auto& wanted = *static_cast<Search*>(context);
-        if (wanted.value == nullptr && std::strncmp(entry, wanted.name, wanted.length) == 0 &&
-            entry[wanted.length] == '=')
-          wanted.value = entry + wanted.length + 1;
-      },
-      &search);
-  return search.value;
 }
 
 void abort() noexcept {

@@ -6,40 +6,40 @@
 
 #include "platform/fatal.hpp"
 #include "platform/hooks.hpp"
+#include "platform/thread_state.hpp"
 #include "pools/class_pool.hpp"
 #include "pressure/account.hpp"
 
 namespace mempool::pools {
 
-__thread ThreadCache cache{};
 constinit Records records;
 
 namespace {
 
 Magazine* loaded(SizeClass c) noexcept {
-  void** const slots = cache.empty[c.index()];
+  void** const slots = cache().empty[c.index()];
   if (slots == nullptr) return nullptr;
   return reinterpret_cast<Magazine*>(reinterpret_cast<char*>(slots) - offsetof(Magazine, slots));
 }
 
 void set_marks(SizeClass c, void** head, void** empty, void** full) noexcept {
-  cache.head[c.index()] = head;
-  cache.empty[c.index()] = empty;
-  cache.full[c.index()] = full;
+  cache().head[c.index()] = head;
+  cache().empty[c.index()] = empty;
+  cache().full[c.index()] = full;
 }
 
 /// Takes out the class's loaded magazine, its count brought up to date.
 Magazine* unload(SizeClass c) noexcept {
   Magazine* const magazine = loaded(c);
-  if (magazine != nullptr) magazine->count = static_cast<std::uint32_t>(cache.head[c.index()] - magazine->slots);
+  if (magazine != nullptr) magazine->count = static_cast<std::uint32_t>(cache().head[c.index()] - magazine->slots);
   set_marks(c, nullptr, nullptr, nullptr);
-  cache.record->loaded[c.index()].store(nullptr, std::memory_order_relaxed);
+  cache().record->loaded[c.index()].store(nullptr, std::memory_order_relaxed);
   return magazine;
 }
 
 void load(SizeClass c, Magazine* magazine) noexcept {
   set_marks(c, magazine->slots + magazine->count, magazine->slots, magazine->slots + magazine->capacity);
-  cache.record->loaded[c.index()].store(magazine, std::memory_order_relaxed);
+  cache().record->loaded[c.index()].store(magazine, std::memory_order_relaxed);
 }
 
 /// The first refill takes little, each further one twice as much: an idle thread holds what it asked for.
@@ -61,14 +61,14 @@ void report(Rejected const& rejected, SizeClass c) noexcept {
 /// True while this thread may change its marks: attached, and in no other miss path.
 class MissPath {
  public:
-  MissPath() noexcept : entered_{attach() && cache.depth == 0} {
+  MissPath() noexcept : entered_{attach() && cache().depth == 0} {
     if (!entered_) return;
-    ++cache.depth;
-    std::atomic<std::uint32_t>& misses = cache.record->misses;
+    ++cache().depth;
+    std::atomic<std::uint32_t>& misses = cache().record->misses;
     misses.store(misses.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   ~MissPath() {
-    if (entered_) --cache.depth;
+    if (entered_) --cache().depth;
   }
   MissPath(const MissPath&) = delete;
   MissPath& operator=(const MissPath&) = delete;
@@ -79,7 +79,7 @@ class MissPath {
 };
 
 void take_batch(SizeClass c, Magazine* into, bool* zeroed) noexcept {
-  std::uint8_t& batch_lg = cache.record->batch_lg[c.index()];
+  std::uint8_t& batch_lg = cache().record->batch_lg[c.index()];
   std::uint32_t const want = std::min(1u << batch_lg, into->capacity);
   into->count = pool[c.index()].take(into->slots, want, zeroed);
   if (want < into->capacity) ++batch_lg;
@@ -89,13 +89,14 @@ void take_batch(SizeClass c, Magazine* into, bool* zeroed) noexcept {
 }  // namespace
 
 bool attach() noexcept {
-  if (cache.record != nullptr) return true;
-  if (cache.ended) return false;
-  if (!cache.joined) {
-    cache.joined = true;
+  if (cache().record != nullptr) return true;
+  if (cache().ended) return false;
+  if (!os::make_own()) return false;
+  if (!cache().joined) {
+    cache().joined = true;
     pressure::thread_attached();
     os::call_at_thread_exit();  // may allocate, and come here again
-    if (cache.record != nullptr) return true;
+    if (cache().record != nullptr) return true;
   }
   if (layout.span == 0) return false;
   Guard const guard{records.lock};
@@ -109,8 +110,8 @@ bool attach() noexcept {
     records.newest.store(record, std::memory_order_release);
   }
   for (std::size_t i = 0; i < SizeClass::kCached; ++i) record->batch_lg[i] = first_batch_lg(SizeClass::at(i));
-  record->owner.store(&cache, std::memory_order_relaxed);
-  cache.record = record;
+  record->owner.store(&cache(), std::memory_order_relaxed);
+  cache().record = record;
   return true;
 }
 
@@ -123,7 +124,7 @@ void* refill(SizeClass c, bool* zeroed) noexcept {
   MissPath const path;
   if (!path) return take_one(c, zeroed);
   ClassPool& shared = pool[c.index()];
-  std::atomic<Magazine*>& slot = cache.record->spare[c.index()];
+  std::atomic<Magazine*>& slot = cache().record->spare[c.index()];
   if (void* const block = pop(c.index()); block != nullptr) return block;  // a signal handler filled it meanwhile
 
   Magazine* const empty = unload(c);
@@ -155,7 +156,7 @@ void overflow(SizeClass c, void* block) noexcept {
   }
   MissPath const path;
   if (!path) return report(shared.give(&block, 1), c);
-  std::atomic<Magazine*>& slot = cache.record->spare[c.index()];
+  std::atomic<Magazine*>& slot = cache().record->spare[c.index()];
 
   Magazine* const full = unload(c);
   Magazine* spare = slot.exchange(nullptr, std::memory_order_acquire);
@@ -173,23 +174,23 @@ void overflow(SizeClass c, void* block) noexcept {
     if (full != nullptr) load(c, full);
     return report(shared.give(&block, 1), c);
   }
-  void**& head = cache.head[c.index()];
-  if (shares_a_line || head == cache.full[c.index()]) return report(shared.give(&block, 1), c);
+  void**& head = cache().head[c.index()];
+  if (shares_a_line || head == cache().full[c.index()]) return report(shared.give(&block, 1), c);
   *head++ = block;
 }
 
 void thread_exit() noexcept {
-  if (cache.ended || !cache.joined) return;
-  cache.ended = true;
+  if (cache().ended || !cache().joined) return;
+  cache().ended = true;
   pressure::thread_detached();
-  Record* const record = cache.record;
+  Record* const record = cache().record;
   if (record == nullptr) return;
   for (std::size_t i = 0; i < SizeClass::kCached; ++i) {
     if (Magazine* const loaded = unload(SizeClass::at(i)); loaded != nullptr) pool[i].leave(loaded);
     Magazine* const spare = record->spare[i].exchange(nullptr, std::memory_order_acquire);
     if (spare != nullptr) pool[i].leave(spare);
   }
-  cache.record = nullptr;
+  cache().record = nullptr;
   record->owner.store(nullptr, std::memory_order_release);
 }
 
@@ -227,7 +228,7 @@ void fork_child() noexcept {
   // capacity: where the heads stood is in TLS that may be gone, and fork may have stopped a thread between reading
   // its head and writing it.
   for (Record* record = records.newest.load(std::memory_order_relaxed); record != nullptr; record = record->next) {
-    if (record == cache.record || record->owner.load(std::memory_order_relaxed) == nullptr) continue;
+    if (record == cache().record || record->owner.load(std::memory_order_relaxed) == nullptr) continue;
     for (std::size_t i = 0; i < SizeClass::kCached; ++i) {
       Magazine* const spare = record->spare[i].exchange(nullptr, std::memory_order_acquire);
       if (spare != nullptr) pool[i].leave(spare);

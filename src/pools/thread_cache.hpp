@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "platform/thread_state.hpp"
 #include "pools/size_class.hpp"
 
 namespace mempool::pools {
@@ -36,9 +37,8 @@ struct ThreadCache {
   bool ended;          // the thread's exit has run: blocks come and go one by one, nothing is cached
 };
 
-// Hidden by attribute, since an extern declaration does not inherit -fvisibility: no GOT load on a hit. __thread and
-// not thread_local: the latter's wrapper function is a call on a hit with some compilers.
-[[gnu::visibility("hidden"), gnu::tls_model("initial-exec")]] extern __thread ThreadCache cache;
+/// The calling thread's. Of a thread that has none of its own, one that always misses and must not be written.
+[[gnu::always_inline]] inline ThreadCache& cache() noexcept { return os::own<os::Part::cache, ThreadCache>(); }
 
 /// Where the pools lie. All zero until start, and for good where the pools are off: no pointer is pooled then.
 struct Layout {
@@ -58,7 +58,8 @@ inline SizeClass class_of(const void* p) noexcept {
 }
 /// The top block of the class's loaded magazine, or nullptr where it is empty.
 [[gnu::always_inline]] inline void* pop(std::size_t index) noexcept {
-  return cache.head[index] != cache.empty[index] ? *--cache.head[index] : nullptr;
+  ThreadCache& mine = cache();
+  return mine.head[index] != mine.empty[index] ? *--mine.head[index] : nullptr;
 }
 inline bool is_block_start(const void* p, SizeClass c) noexcept {
   return (reinterpret_cast<std::uintptr_t>(p) & kBlockMask[c.index()]) == 0;
@@ -69,9 +70,10 @@ template <class Hit, class Cold>
 [[gnu::always_inline]] inline void* take(std::size_t size, Hit hit, Cold cold) noexcept(noexcept(cold())) {
   if (size > kMaxCached) [[unlikely]] return cold();
   std::size_t const index = kClassOf[(size + 15) / 16];
-  void** const head = cache.head[index];
-  if (head == cache.empty[index]) [[unlikely]] return cold();
-  cache.head[index] = head - 1;
+  ThreadCache& mine = cache();
+  void** const head = mine.head[index];
+  if (head == mine.empty[index]) [[unlikely]] return cold();
+  mine.head[index] = head - 1;
   return hit(head[-1], index);
 }
 
@@ -107,11 +109,12 @@ template <void (*cold)(void*)>
   if (offset >= layout.cached_span) [[unlikely]] return cold(block);
   std::size_t const index = offset >> layout.region_lg;
   if ((offset & kBlockMask[index]) != 0) [[unlikely]] return cold(block);  // interior: never a block
-  void** const head = cache.head[index];
-  if (head == cache.full[index]) [[unlikely]] return cold(block);
+  ThreadCache& mine = cache();
+  void** const head = mine.head[index];
+  if (head == mine.full[index]) [[unlikely]] return cold(block);
   if (head[-1] == block) [[unlikely]] return cold(block);  // free(p); free(p)
   *head = block;
-  cache.head[index] = head + 1;
+  mine.head[index] = head + 1;
 }
 
 /// What realloc leaves where it is: the request fits, and the block is not two classes too large for it, so that a

@@ -329,11 +329,15 @@ Reading read_limits(const char* root) noexcept {
   if (addresses.data != SIZE_MAX) keep_the_nearer(best, addresses.data, own_pages.data, "RLIMIT_DATA", "");
 
   // Physical memory is what kills where no group does: what is available, not what is free.
+  os::MachineMemory machine = os::machine_memory();
   if (text.read(Path{}.add(root).add("/proc/meminfo").c_str())) {
-    std::uint64_t const total = parse_field(text.view(), "MemTotal") << 10;
     std::uint64_t const available = parse_field(text.view(), "MemAvailable") << 10;
-    best.is_physical = total != 0 && best.limit == kNoLimit;
-    if (total != 0) keep_the_nearer(best, total, total > available ? total - available : 0, "physical memory", "");
+    machine.total = parse_field(text.view(), "MemTotal") << 10;
+    machine.used = machine.total > available ? machine.total - available : 0;
+  }
+  if (machine.total != 0) {
+    best.is_physical = best.limit == kNoLimit;
+    keep_the_nearer(best, machine.total, machine.used, "physical memory", "");
   }
   options::Value own = options::value(options::Opt::limit);
   if (std::int64_t const set = own_limit.load(std::memory_order_relaxed); set >= 0) own = {.number = set, .percent = 0};

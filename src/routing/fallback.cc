@@ -9,6 +9,7 @@
 
 #include "base/figures.hpp"
 #include "platform/lock.hpp"
+#include "platform/thread_state.hpp"
 #include "pools/pools.hpp"
 #include "pressure/account.hpp"
 #include "routing/gate.hpp"
@@ -33,7 +34,11 @@ constinit os::Span region;
 constinit LiveBlocks live;
 constinit Lock starting;
 constinit std::atomic<bool> started{false};
-[[gnu::tls_model("initial-exec")]] constinit thread_local bool ended = false;
+
+/// Whether the calling thread's exit has run.
+bool& ended() noexcept { return os::own<os::Part::fallback, bool>(); }
+/// mimalloc makes a heap for a thread that asks it for memory: not where nobody would give it up.
+bool may_have_heap() noexcept { return !ended() && os::make_own(); }
 
 class KeepErrno {
  public:
@@ -88,7 +93,7 @@ void start_mimalloc() noexcept {
 
 /// A thread whose exit has run must not leave a heap of mimalloc's behind: whatever it made goes at once.
 void give_up_late_heap() noexcept {
-  if (ended && thread_has_heap()) mi_thread_done();
+  if (ended() && thread_has_heap()) mi_thread_done();
 }
 
 /// Of the memory that mimalloc has `p` from; nullptr where it is none of its.
@@ -145,7 +150,7 @@ void set_region(os::Span given) noexcept {
 
 void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
   KeepErrno const keep;
-  if (size + alignment < kOwnMapping && alignment < kOwnAlignment && !ended)  // the thread's heap is gone
+  if (size + alignment < kOwnMapping && alignment < kOwnAlignment && may_have_heap())
     if (void* const block = from_mimalloc(size, alignment, zeroed); block != nullptr) return block;
   void* const block = mappings.allocate(size, alignment, zeroed);
   if (block != nullptr) {
@@ -153,7 +158,7 @@ void* allocate(std::size_t size, std::size_t alignment, bool zeroed) noexcept {
     return block;
   }
   // The OS has no addresses left for a mapping, as where a program lowered its own RLIMIT_AS; the region has.
-  if (size + alignment >= kMostOfMimallocs || alignment >= kOwnAlignment || ended) return nullptr;
+  if (size + alignment >= kMostOfMimallocs || alignment >= kOwnAlignment || !may_have_heap()) return nullptr;
   return from_mimalloc(size, alignment, zeroed);
 }
 
@@ -224,7 +229,7 @@ void trim() noexcept {
 }
 
 void thread_exit() noexcept {
-  ended = true;
+  if (os::has_own()) ended() = true;
   if (started.load(std::memory_order_acquire)) {
     KeepErrno const keep;
     Inside const inside;

@@ -1,5 +1,7 @@
 #include "routing/gate.hpp"
 
+#include "platform/thread_state.hpp"
+
 namespace mempool::fallback {
 
 constinit Gate gate;
@@ -10,7 +12,7 @@ struct Mine {
   std::uint16_t slot;  // index + 1; 0: none yet
   bool inside;
 };
-[[gnu::tls_model("initial-exec")]] constinit thread_local Mine mine{};
+Mine& mine() noexcept { return os::own<os::Part::gate, Mine>(); }
 
 const std::uint32_t* word_of(std::atomic<std::uint32_t>& word) noexcept {
   return reinterpret_cast<const std::uint32_t*>(&word);
@@ -19,23 +21,24 @@ const std::uint32_t* word_of(std::atomic<std::uint32_t>& word) noexcept {
 }  // namespace
 
 Gate::Slot& Gate::my_slot() noexcept {
-  if (mine.slot != 0) return slots_[mine.slot - 1];
+  if (mine().slot != 0) return slots_[mine().slot - 1];
+  if (!os::has_own()) return slots_[kSlots - 1];
   std::uintptr_t const self = os::thread_mark();
   for (unsigned i = 0; i + 1 < kSlots; ++i) {
     std::uintptr_t nobody = 0;
     if (slots_[i].owner.load(std::memory_order_relaxed) == 0 &&
         slots_[i].owner.compare_exchange_strong(nobody, self, std::memory_order_relaxed)) {
-      mine.slot = static_cast<std::uint16_t>(i + 1);
+      mine().slot = static_cast<std::uint16_t>(i + 1);
       return slots_[i];
     }
   }
-  mine.slot = kSlots;
+  mine().slot = kSlots;
   return slots_[kSlots - 1];
 }
 
 bool Gate::enter() noexcept {
-  if (mine.inside) return false;
-  mine.inside = true;
+  if (mine().inside) return false;
+  if (os::make_own()) mine().inside = true;
   Slot& slot = my_slot();
   for (;;) {
     // Sequentially consistent on both sides: either we see the gate closed, or fork sees us inside.
@@ -49,16 +52,16 @@ bool Gate::enter() noexcept {
 }
 
 void Gate::leave() noexcept {
-  Slot& slot = slots_[mine.slot - 1];
+  Slot& slot = my_slot();
   slot.inside.fetch_sub(1, std::memory_order_seq_cst);
-  mine.inside = false;
+  if (os::has_own()) mine().inside = false;
   if (closed_.load(std::memory_order_seq_cst) != 0) [[unlikely]] os::wake_all(word_of(slot.inside));
 }
 
 void Gate::give_back_slot() noexcept {
-  if (mine.inside) return;
-  if (mine.slot != 0 && mine.slot != kSlots) slots_[mine.slot - 1].owner.store(0, std::memory_order_release);
-  mine.slot = kSlots;
+  if (mine().inside || !os::has_own()) return;
+  if (mine().slot != 0 && mine().slot != kSlots) slots_[mine().slot - 1].owner.store(0, std::memory_order_release);
+  mine().slot = kSlots;
 }
 
 void Gate::close_for_fork() noexcept {
@@ -66,7 +69,7 @@ void Gate::close_for_fork() noexcept {
   closed_.store(1, std::memory_order_seq_cst);
   for (unsigned i = 0; i < kSlots; ++i) {
     // fork came from a signal handler that interrupted this thread inside mimalloc: it may stay.
-    std::uint32_t const own = mine.inside && mine.slot == i + 1 ? 1 : 0;
+    std::uint32_t const own = mine().inside && mine().slot == i + 1 ? 1 : 0;
     for (;;) {
       std::uint32_t const inside = slots_[i].inside.load(std::memory_order_seq_cst);
       if (inside <= own) break;
@@ -78,10 +81,10 @@ void Gate::close_for_fork() noexcept {
 void Gate::open_after_fork(bool in_child) noexcept {
   if (in_child)
     for (unsigned i = 0; i < kSlots; ++i) {
-      if (mine.slot == i + 1 && i + 1 < kSlots) continue;
+      if (mine().slot == i + 1 && i + 1 < kSlots) continue;
       // A thread that was about to see the gate closed may have counted itself in for a moment, and it is not here to
       // take that back.
-      slots_[i].inside.store(mine.inside && mine.slot == i + 1 ? 1 : 0, std::memory_order_relaxed);
+      slots_[i].inside.store(mine().inside && mine().slot == i + 1 ? 1 : 0, std::memory_order_relaxed);
       slots_[i].owner.store(0, std::memory_order_relaxed);
     }
   closed_.store(0, std::memory_order_seq_cst);

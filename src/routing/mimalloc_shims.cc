@@ -4,18 +4,20 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 
 #include "platform/lock.hpp"
 #include "platform/os.hpp"
-#include "platform/syscall.hpp"
+#include "platform/thread_state.hpp"
 #include "pools/metadata.hpp"
 
 namespace mempool::fallback {
 namespace {
 
-[[gnu::tls_model("initial-exec")]] constinit thread_local bool has_heap = false;
+/// The calling thread's heap of mimalloc's.
+const void*& heap() noexcept { return os::own<os::Part::mimalloc, const void*>(); }
 
 /// Mappings that mimalloc made for itself, in no order. Searched linearly: only used under RLIMIT_AS, where there
 /// can be few. A record keeps its bits when its mapping goes, for the next one.
@@ -56,15 +58,15 @@ void forget(std::uintptr_t begin, std::uintptr_t end) noexcept {
   }
 }
 
-long with_errno(long result) noexcept {
-  if (!os::failed(result)) return result;
+int with_errno(long result) noexcept {
+  if (result >= 0) return 0;
   errno = static_cast<int>(-result);
   return -1;
 }
 
 }  // namespace
 
-bool thread_has_heap() noexcept { return has_heap; }
+bool thread_has_heap() noexcept { return heap() != nullptr; }
 
 LiveBlocks* record_of_mapping(const void* p) noexcept {
   auto const address = reinterpret_cast<std::uintptr_t>(p);
@@ -85,21 +87,23 @@ using mempool::fallback::with_errno;
 
 extern "C" {
 
-int mempool_mi_key_create(unsigned* key, void (*)(void*)) {
+int mempool_mi_key_create(pthread_key_t* key, void (*)(void*)) {
   *key = 0;
   return 0;
 }
-int mempool_mi_key_delete(unsigned) { return 0; }
-int mempool_mi_setspecific(unsigned, const void* value) {
-  fallback::has_heap = value != nullptr;
+int mempool_mi_key_delete(pthread_key_t) { return 0; }
+int mempool_mi_setspecific(pthread_key_t, const void* value) {
+  if (os::has_own()) fallback::heap() = value;
   return 0;
 }
+void* mempool_mi_getspecific(pthread_key_t) { return const_cast<void*>(fallback::heap()); }
 int mempool_mi_atexit(void (*)()) { return 0; }
 
 char* mempool_mi_getenv(const char*) { return nullptr; }
 extern char** mempool_mi_environ;
 constinit char* no_environment[] = {nullptr};
 constinit char** mempool_mi_environ = no_environment;
+char*** mempool_mi_environ_of() { return &mempool_mi_environ; }  // what macOS has in its place
 
 int mempool_mi_fputs(const char*, std::FILE*) { return 0; }
 int mempool_mi_open(const char*, int, ...) { return -1; }
@@ -113,40 +117,37 @@ long mempool_mi_syscall(long, ...) {
 }
 
 void* mempool_mi_mmap(void* hint, std::size_t bytes, int protection, int flags, int fd, off_t offset) {
-  long at = os::system_call(SYS_mmap, reinterpret_cast<long>(hint), static_cast<long>(bytes), protection, flags, fd,
-                            offset);
+  long at = os::raw_map(hint, bytes, protection, flags, fd, static_cast<long>(offset));
   auto const begin = static_cast<std::uintptr_t>(at);
-  if (os::failed(at) && protection != PROT_NONE) {
+  if (at < 0 && protection != PROT_NONE) {
     // No addresses are left, as where a program lowered its own RLIMIT_AS: what mimalloc keeps its books in comes from
     // the reservation, which is there already.
     auto const page = os::page_size();
     if (void* const spare = pools::metadata.take(bytes + page); spare != nullptr)
       return reinterpret_cast<void*>(round_up(reinterpret_cast<std::uintptr_t>(spare), page));
   }
-  if (!os::failed(at) && !fallback::note(begin, begin + bytes)) {  // blocks there could not be told from foreign ones
-    os::system_call(SYS_munmap, at, static_cast<long>(bytes));
+  if (at >= 0 && !fallback::note(begin, begin + bytes)) {  // blocks there could not be told from foreign ones
+    os::raw_unmap({reinterpret_cast<char*>(begin), bytes});
     at = -ENOMEM;
   }
-  return reinterpret_cast<void*>(with_errno(at));
+  return with_errno(at) == 0 ? reinterpret_cast<void*>(begin) : MAP_FAILED;
 }
 
 int mempool_mi_munmap(void* begin, std::size_t bytes) {
   auto const from = reinterpret_cast<std::uintptr_t>(begin);
   if (pools::metadata.covers(begin)) return 0;
   fallback::forget(from, from + bytes);
-  return static_cast<int>(with_errno(os::system_call(SYS_munmap, static_cast<long>(from), static_cast<long>(bytes))));
+  return with_errno(os::raw_unmap({static_cast<char*>(begin), bytes}));
 }
 
 int mempool_mi_madvise(void* begin, std::size_t bytes, int advice) {
-  return static_cast<int>(
-      with_errno(os::system_call(SYS_madvise, reinterpret_cast<long>(begin), static_cast<long>(bytes), advice)));
+  return with_errno(os::raw_advise({static_cast<char*>(begin), bytes}, advice));
 }
 
 int mempool_mi_mprotect(void* begin, std::size_t bytes, int protection) {
-  if (protection == (PROT_READ | PROT_WRITE))
-    return os::commit({static_cast<char*>(begin), bytes}) ? 0 : static_cast<int>(with_errno(-ENOMEM));
-  return static_cast<int>(
-      with_errno(os::system_call(SYS_mprotect, reinterpret_cast<long>(begin), static_cast<long>(bytes), protection)));
+  os::Span const range{static_cast<char*>(begin), bytes};
+  if (protection == (PROT_READ | PROT_WRITE)) return os::commit(range) ? 0 : with_errno(-ENOMEM);
+  return with_errno(os::raw_protect(range, protection));
 }
 
 }  // extern "C"

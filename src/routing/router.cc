@@ -33,7 +33,7 @@ void* out_of_memory() noexcept {
 
 /// The last thing a slow path does, with no lock or gate held: starts the monitor where that is due.
 void* leave(void* block) noexcept {
-  if (pressure::start_due.load(std::memory_order_relaxed) && pools::cache.depth == 0) [[unlikely]]
+  if (pressure::start_due.load(std::memory_order_relaxed) && pools::cache().depth == 0) [[unlikely]]
     start_monitor();
   return block;
 }
@@ -161,8 +161,8 @@ void release(void* block) noexcept {
     SizeClass const c = pools::class_of(block);
     if (!pools::is_block_start(block, c)) return misuse(Fault::invalid_free, block, c.bytes());
     if (!c.is_cached()) return pools::overflow(c, block);
-    void** const head = pools::cache.head[c.index()];
-    if (head != pools::cache.empty[c.index()] && head[-1] == block) return misuse(Fault::double_free, block, c.bytes());
+    void** const head = pools::cache().head[c.index()];
+    if (head != pools::cache().empty[c.index()] && head[-1] == block) return misuse(Fault::double_free, block, c.bytes());
     return pools::overflow(c, block);
   }
   pools::attach();

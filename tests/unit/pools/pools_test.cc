@@ -141,7 +141,7 @@ TEST(Pools, a_thread_whose_exit_has_run_still_allocates_and_frees) {
     EXPECT_TRUE(pools::is_pooled(after));
     routing::release(before);
     routing::release(after);
-    EXPECT_EQ(pools::cache.record, nullptr);
+    EXPECT_EQ(pools::cache().record, nullptr);
   }}.join();
 }
 
