@@ -1,5 +1,5 @@
-// Where C libraries differ in what a program may expect of its allocator, and we of theirs. glibc tells itself by
-// __GLIBC__; the other one here is musl, which does not tell.
+// Where C libraries differ in what a program may expect of its allocator, and we of them. glibc tells itself by
+// __GLIBC__; musl, on purpose, does not tell.
 #pragma once
 
 #include <climits>  // any header of the C library's own defines __GLIBC__
