@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mempool)
 set(package_files ${CMAKE_CURRENT_BINARY_DIR}/package)
 
-install(FILES ${library} ${archive} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${library} ${archive} ${spdlog_archive} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mempool DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/mempool-config.cmake.in ${package_files}/mempool-config.cmake
   INSTALL_DESTINATION ${package_dir} PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR

@@ -2,6 +2,8 @@
 # global. See docs/how-it-works.md, "The link".
 
 find_package(Python3 QUIET COMPONENTS Interpreter)
+include(CheckSymbolExists)
+check_symbol_exists(__GLIBC__ limits.h MEMPOOL_GLIBC)
 set(exports ${PROJECT_SOURCE_DIR}/preload/exports.map)
 
 add_custom_target(mempool_version
@@ -70,12 +72,20 @@ add_custom_command(OUTPUT ${archive}
   COMMAND ${CMAKE_AR} rcs ${archive} ${joined}
   DEPENDS ${joined} VERBATIM)
 
-set(versioned ${CMAKE_CURRENT_BINARY_DIR}/mempool-versioned.o)
+set(versioned ${joined})
+set(bind_versions "")
+if(MEMPOOL_GLIBC)
+  set(versioned ${CMAKE_CURRENT_BINARY_DIR}/mempool-versioned.o)
+  set(bind_versions
+    COMMAND ${PROJECT_SOURCE_DIR}/cmake/old-glibc ${MEMPOOL_OBJCOPY} ${glibc_list} ${joined} ${versioned})
+endif()
+separate_arguments(link_flags UNIX_COMMAND "${CMAKE_CXX_FLAGS}")  # which C library, where it is not the compiler's own
 set(library ${CMAKE_CURRENT_BINARY_DIR}/libmempool.so)
 include(${PROJECT_SOURCE_DIR}/cmake/spdlog.cmake)
 add_custom_command(OUTPUT ${library}
-  COMMAND ${PROJECT_SOURCE_DIR}/cmake/old-glibc ${MEMPOOL_OBJCOPY} ${glibc_list} ${joined} ${versioned}
-  COMMAND ${CMAKE_CXX_COMPILER} -shared -nostartfiles -nodefaultlibs -o ${library} ${versioned} ${spdlog_object}
+  ${bind_versions}
+  COMMAND ${CMAKE_CXX_COMPILER} ${link_flags} -shared -nostartfiles -nodefaultlibs -o ${library} ${versioned}
+    ${spdlog_object}
     -Wl,--version-script=${exports} -Wl,-Bsymbolic -Wl,-z,now,-z,relro,-z,nodelete,-z,defs
     -Wl,--build-id=sha1 -Wl,-soname,libmempool.so -Wl,--gc-sections -lc -lgcc -Wl,--as-needed -lm
   DEPENDS ${joined} ${spdlog_object} ${exports} ${glibc_list} ${PROJECT_SOURCE_DIR}/cmake/old-glibc
@@ -90,6 +100,10 @@ endif()
 set(mempool_include_dir ${PROJECT_SOURCE_DIR}/include)
 set(mempool_library ${library})
 set(mempool_archive ${archive})
+set(mempool_spdlog_archive ${spdlog_archive})
 include(${PROJECT_SOURCE_DIR}/cmake/targets.cmake)
 add_dependencies(mempool::mempool mempool_library)
 add_dependencies(mempool::static mempool_library)
+if(spdlog_archive)
+  add_dependencies(mempool::static_spdlog mempool_spdlog)
+endif()

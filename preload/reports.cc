@@ -1,4 +1,8 @@
-// The C library's functions that tell about the heap or tune it: mallinfo, malloc_info, mallopt and the like.
+// The C library's functions that tell about the heap or tune it: mallinfo, malloc_info, mallopt and the like. glibc's:
+// musl has none of them, nor their types.
+
+#include <climits>
+#ifdef __GLIBC__
 
 #include <cerrno>
 #include <cstdio>
@@ -38,6 +42,18 @@ struct mallinfo2 heap_info() noexcept {
   return info;
 }
 
+/// The old form, whose fields wrap at 4 GiB.
+struct mallinfo wrapped_heap_info() noexcept {
+  if (mempool::routing::is_off()) return next_or("mallinfo", (struct mallinfo){});
+  struct mallinfo2 const full = heap_info();
+  struct mallinfo info {};
+  info.arena = static_cast<int>(full.arena);
+  info.hblkhd = static_cast<int>(full.hblkhd);
+  info.uordblks = static_cast<int>(full.uordblks);
+  info.fordblks = static_cast<int>(full.fordblks);
+  return info;
+}
+
 /// Writes the lines of malloc_stats: one a class that was ever used, then what mimalloc served.
 template <class Sink>
 void each_figure(Sink sink) noexcept {
@@ -59,22 +75,16 @@ MEMPOOL_EXPORT struct mallinfo2 mallinfo2() noexcept {
   return heap_info();
 }
 
-/// The old form of mallinfo2, whose fields wrap at 4 GiB.
-MEMPOOL_EXPORT struct mallinfo mallinfo() noexcept {
-  if (mempool::routing::is_off()) return next_or("mallinfo", (struct mallinfo){});
-  struct mallinfo2 const full = heap_info();
-  struct mallinfo info {};
-  info.arena = static_cast<int>(full.arena);
-  info.hblkhd = static_cast<int>(full.hblkhd);
-  info.uordblks = static_cast<int>(full.uordblks);
-  info.fordblks = static_cast<int>(full.fordblks);
-  return info;
-}
+MEMPOOL_EXPORT struct mallinfo mallinfo() noexcept { return wrapped_heap_info(); }
 
 /// 1, "done", whatever is asked: some programs abort on 0, and nothing here is tuned by arenas or thresholds.
 MEMPOOL_EXPORT int mallopt(int parameter, int value) noexcept {
   return mempool::routing::is_off() ? next_or<int>("mallopt", 0, parameter, value) : 1;
 }
+
+// Other names of these that a program can find in glibc.
+MEMPOOL_EXPORT struct mallinfo __libc_mallinfo() noexcept { return wrapped_heap_info(); }
+MEMPOOL_EXPORT int __libc_mallopt(int parameter, int value) noexcept { return mallopt(parameter, value); }
 
 MEMPOOL_EXPORT void malloc_stats() noexcept {
   if (mempool::routing::is_off()) {
@@ -119,3 +129,5 @@ MEMPOOL_EXPORT int malloc_info(int options, FILE* file) {
   std::fwrite(text.data(), 1, text.size(), file);
   return 0;
 }
+
+#endif

@@ -39,7 +39,8 @@ constexpr std::string_view kHelp =
     "\n"
     "Runs PROGRAM under libmempool.so and prints a short summary on stderr when it has ended.\n"
     "\n"
-    "  --library FILE  the shared object to preload; default: libmempool.so beside this program\n"
+    "  --library FILE  the shared object to preload; default: libmempool.so beside this program, and for a program on\n"
+    "                  musl ../musl/libmempool.so\n"
     "  --help          this text\n"
     "\n"
     "A value of LD_PRELOAD is kept, behind ours. MEMPOOL_SUMMARY is set for PROGRAM, whatever it was; the other\n"
@@ -114,12 +115,12 @@ class CounterPage {
   std::string path_, folder_, file_;
 };
 
-std::string beside_this_program() {
+std::string beside_this_program(std::string const& file) {
   char self[PATH_MAX];
   ssize_t const length = readlink("/proc/self/exe", self, sizeof self);
-  if (length <= 0) return "libmempool.so";
+  if (length <= 0) return file;
   std::string_view const path{self, static_cast<std::size_t>(length)};
-  return std::string{path.substr(0, path.rfind('/') + 1)} + "libmempool.so";
+  return std::string{path.substr(0, path.rfind('/') + 1)} + file;
 }
 
 std::string absolute_library(std::string const& given) {
@@ -273,6 +274,17 @@ void say_unknown_variables() {
 
 int exit_code(int status) { return WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status); }
 
+/// What serves the program: the library that was named, or that beside us; for a program on musl the one that was built
+/// for it in the same tree. Under a library for another C library it would not start.
+std::string library_for(const char* program, const char* named) {
+  std::string const library = named != nullptr ? named : beside_this_program("libmempool.so");
+  if (!runs_on_musl(program) || !asks_for_glibc(library)) return library;
+  std::string const other = beside_this_program("../musl/libmempool.so");
+  if (named == nullptr && access(other.c_str(), R_OK) == 0) return other;
+  fail(kNotExecutable, program,
+       "it runs on musl, and would not start under a libmempool for glibc; scripts/build musl makes one for --library");
+}
+
 int run(std::string const& library, char* const* command) {
   std::string preload = absolute_library(library);
   if (const char* const before = getenv("LD_PRELOAD"); before != nullptr && *before != '\0')
@@ -301,7 +313,7 @@ int run(std::string const& library, char* const* command) {
 }  // namespace
 
 int main(int count, char** words) {
-  std::string library = beside_this_program();
+  const char* library = nullptr;
   int next = 1;
   for (; next < count && words[next][0] == '-'; ++next) {
     std::string_view const word = words[next];
@@ -317,5 +329,5 @@ int main(int count, char** words) {
     library = words[next];
   }
   if (next == count) fail(kOwnFailure, "no program named", "see --help");
-  return run(library, words + next);
+  return run(library_for(words[next], library), words + next);
 }

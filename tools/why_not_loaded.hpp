@@ -1,4 +1,4 @@
-// Why a program did not load a preloaded object: what its file tells.
+// Why a program did not load a preloaded object, or must not be given it: what its file tells.
 //
 // The rules are those of ld.so(8): LD_PRELOAD is read by the program's dynamic loader, so a program without one
 // never sees it, a privileged one ignores it, and one of another C library or processor cannot use ours.
@@ -13,7 +13,6 @@
 #include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vector>
 
 /// The file that execvp(3) would have run for `name`; empty if there is none.
 inline std::string found_in_path(std::string const& name) {
@@ -31,39 +30,66 @@ inline std::string found_in_path(std::string const& name) {
   }
 }
 
+/// The first 64 KiB of a file: an ELF file's headers, and the names that it asks for.
+inline std::string head_of(std::string const& path) {
+  std::ifstream file{path, std::ios::binary};
+  std::string head(64 * 1024, '\0');
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(file.gcount()));
+  return head;
+}
+
+/// The interpreter that a script's first line names; empty for what is no script.
+inline std::string interpreter_of(std::string_view head) {
+  if (!head.starts_with("#!")) return {};
+  std::string_view line = head.substr(2, head.find('\n') - 2);
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+  return std::string{line.substr(0, line.find_first_of(" \t"))};
+}
+
+/// The dynamic loader that an ELF program names; empty for one that is statically linked.
+inline std::string_view loader_of(std::string_view head) {
+  Elf64_Ehdr header;
+  if (head.size() < sizeof header) return {};
+  std::memcpy(&header, head.data(), sizeof header);
+  for (unsigned i = 0; i < header.e_phnum; ++i) {
+    std::size_t const at = header.e_phoff + std::size_t{i} * header.e_phentsize;
+    if (at + sizeof(Elf64_Phdr) > head.size()) break;
+    Elf64_Phdr segment;
+    std::memcpy(&segment, head.data() + at, sizeof segment);
+    if (segment.p_type == PT_INTERP && segment.p_offset < head.size())
+      return head.substr(segment.p_offset, segment.p_filesz);
+  }
+  return {};
+}
+
+/// A program, or a script's interpreter, whose C library is musl.
+inline bool runs_on_musl(std::string const& program) {
+  std::string head = head_of(found_in_path(program));
+  if (std::string const interpreter = interpreter_of(head); !interpreter.empty()) head = head_of(interpreter);
+  return head.starts_with(ELFMAG) && loader_of(head).find("musl") != std::string_view::npos;
+}
+
+/// A shared object that asks for glibc, by the name that no other C library has.
+inline bool asks_for_glibc(std::string const& library) {
+  return head_of(library).find(std::string_view{"libc.so.6", 10}) != std::string::npos;
+}
+
 /// A reason, as the rest of a sentence about the program.
 inline std::string why_not_loaded(std::string const& program, bool as_interpreter = false) {
   std::string const path = found_in_path(program);
-  std::ifstream file{path, std::ios::binary};
-  std::vector<char> head(64 * 1024);
-  file.read(head.data(), static_cast<std::streamsize>(head.size()));
-  auto const length = static_cast<std::size_t>(file.gcount());
-  std::string_view const bytes{head.data(), length};
-
-  if (bytes.starts_with("#!") && !as_interpreter) {
-    std::string_view line = bytes.substr(2, bytes.find('\n') - 2);
-    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-    std::string const interpreter{line.substr(0, line.find_first_of(" \t"))};
+  std::string const head = head_of(path);
+  if (std::string const interpreter = interpreter_of(head); !interpreter.empty() && !as_interpreter)
     return "it is a script, and of its interpreter " + interpreter + ": " + why_not_loaded(interpreter, true);
-  }
   struct stat about {};
   if (stat(path.c_str(), &about) == 0 && (((about.st_mode & S_ISUID) != 0 && about.st_uid != getuid()) ||
                                           ((about.st_mode & S_ISGID) != 0 && about.st_gid != getgid())))
     return "it is a set-user-ID or set-group-ID program, and the loader ignores LD_PRELOAD there";
-  if (length < sizeof(Elf64_Ehdr) || !bytes.starts_with(ELFMAG)) return "its file cannot be read as a program";
   Elf64_Ehdr header;
+  if (head.size() < sizeof header || !head.starts_with(ELFMAG)) return "its file cannot be read as a program";
   std::memcpy(&header, head.data(), sizeof header);
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64)
     return "it is a program for another processor or word size";
-  for (unsigned i = 0; i < header.e_phnum; ++i) {
-    std::size_t const at = header.e_phoff + std::size_t{i} * header.e_phentsize;
-    if (at + sizeof(Elf64_Phdr) > length) break;
-    Elf64_Phdr segment;
-    std::memcpy(&segment, head.data() + at, sizeof segment);
-    if (segment.p_type != PT_INTERP || segment.p_offset >= length) continue;
-    std::string_view const loader = bytes.substr(segment.p_offset, segment.p_filesz);
-    if (loader.find("musl") != std::string_view::npos) return "it runs on musl, and libmempool is built for glibc";
-    return "its loader took no LD_PRELOAD (file capabilities do that), or it ended too early to tell";
-  }
-  return "it is statically linked, and has no loader that reads LD_PRELOAD";
+  if (loader_of(head).empty()) return "it is statically linked, and has no loader that reads LD_PRELOAD";
+  return "its loader took no LD_PRELOAD (file capabilities do that), or it ended too early to tell";
 }

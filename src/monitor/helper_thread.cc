@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <cerrno>
 
+#include "platform/c_library.hpp"
 #include "routing/libc_heap.hpp"
 
 // A program without a thread library has no helpers either.
@@ -33,9 +34,10 @@ bool start_helper(void* (*run)(void*), std::size_t stack_bytes) noexcept {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  // The C library takes static TLS, the program's too, out of the stack; where it does not say how much, its default
+  // Where the C library takes static TLS, the program's too, out of the stack and does not say how much, its default
   // has room.
-  if (least_stack != nullptr) pthread_attr_setstacksize(&attributes, stack_bytes + least_stack(&attributes));
+  if (least_stack != nullptr || !os::kStacksHoldThreadLocals)
+    pthread_attr_setstacksize(&attributes, stack_bytes + (least_stack != nullptr ? least_stack(&attributes) : 0));
   pthread_t thread;
   bool const started = pthread_create(&thread, &attributes, run, nullptr) == 0;
   pthread_attr_destroy(&attributes);

@@ -10,23 +10,23 @@ extern "C" {
 
 /// How the lines of one place look: whoever looks at stderr has a clock, or a service manager that stamps lines; a file
 /// has to be told; a JSON object stands for itself.
-enum mempool_sink_style { mempool_sink_plain, mempool_sink_stamped, mempool_sink_bare };
+enum libmempool_sink_style { libmempool_sink_plain, libmempool_sink_stamped, libmempool_sink_bare };
 
 /// Lines go to `count` places from now on. False where spdlog could not be set up: the caller writes raw lines then.
-[[gnu::weak]] bool mempool_sink_open(const enum mempool_sink_style* styles, unsigned count);
+[[gnu::weak]] bool libmempool_sink_open(const enum libmempool_sink_style* styles, unsigned count);
 /// `level`: 0 info, 1 warning, 2 critical, 3 emergency. `text` has no newline.
-[[gnu::weak]] void mempool_sink_write(int level, const char* text, std::size_t length);
+[[gnu::weak]] void libmempool_sink_write(int level, const char* text, std::size_t length);
 
 // Defined in the library.
 
 /// One write(2) of a whole line to the place of that number; what cannot be written is counted.
-void mempool_sink_emit(unsigned place, const char* text, std::size_t length);
+void libmempool_sink_emit(unsigned place, const char* text, std::size_t length);
 
 // The heap of the spdlog object, which is linked with these in place of malloc and its kind.
-void* mempool_sink_malloc(std::size_t bytes);
-void mempool_sink_free(void* block);
-void* mempool_sink_calloc(std::size_t count, std::size_t bytes);
-void* mempool_sink_realloc(void* block, std::size_t bytes);
-void* mempool_sink_aligned_alloc(std::size_t alignment, std::size_t bytes);
-char* mempool_sink_strdup(const char* text);
+void* libmempool_sink_malloc(std::size_t bytes);
+void libmempool_sink_free(void* block);
+void* libmempool_sink_calloc(std::size_t count, std::size_t bytes);
+void* libmempool_sink_realloc(void* block, std::size_t bytes);
+void* libmempool_sink_aligned_alloc(std::size_t alignment, std::size_t bytes);
+char* libmempool_sink_strdup(const char* text);
 }

@@ -68,12 +68,12 @@ void open_once() noexcept {
     if (*word != 0) open_place(word);
     word = comma != nullptr ? comma + 1 : nullptr;
   }
-  mempool_sink_style styles[kMostPlaces];
+  libmempool_sink_style styles[kMostPlaces];
   for (unsigned i = 0; i < place_count; ++i)
-    styles[i] = is_json()                             ? mempool_sink_bare
-                : places[i].kind == Place::Kind::file ? mempool_sink_stamped
-                                                      : mempool_sink_plain;
-  use_spdlog = &mempool_sink_open != nullptr && mempool_sink_open(styles, place_count);
+    styles[i] = is_json()                             ? libmempool_sink_bare
+                : places[i].kind == Place::Kind::file ? libmempool_sink_stamped
+                                                      : libmempool_sink_plain;
+  use_spdlog = &libmempool_sink_open != nullptr && libmempool_sink_open(styles, place_count);
 }
 
 std::uint64_t wall_clock_ns() noexcept {
@@ -129,11 +129,11 @@ void say(Event const& event) noexcept {
   else
     format_text(text, event);
   pressure::Level const level = level_of(event);
-  if (use_spdlog) return mempool_sink_write(static_cast<int>(level), text.view().data(), text.view().size());
+  if (use_spdlog) return libmempool_sink_write(static_cast<int>(level), text.view().data(), text.view().size());
   LongLine line;
   if (!is_json()) line.text("libmempool: ").text(level == pressure::Level::normal ? "info" : name_of(level)).text(": ");
   std::string_view const finished = line.text(text.view()).finished();
-  for (unsigned i = 0; i < place_count; ++i) mempool_sink_emit(i, finished.data(), finished.size());
+  for (unsigned i = 0; i < place_count; ++i) libmempool_sink_emit(i, finished.data(), finished.size());
 }
 
 std::uint64_t lines_lost() noexcept { return lost; }
@@ -144,7 +144,7 @@ void forget_parents_sink() noexcept {
 
 }  // namespace mempool::monitor
 
-extern "C" void mempool_sink_emit(unsigned number, const char* text, std::size_t length) {
+extern "C" void libmempool_sink_emit(unsigned number, const char* text, std::size_t length) {
   using namespace mempool;
   using Kind = monitor::Place::Kind;
   monitor::Place& place = monitor::places[number];

@@ -57,9 +57,9 @@ void* take(std::size_t bytes) noexcept {
 
 extern "C" {
 
-void* mempool_sink_malloc(std::size_t bytes) { return bytes < PTRDIFF_MAX ? take(bytes) : nullptr; }
+void* libmempool_sink_malloc(std::size_t bytes) { return bytes < PTRDIFF_MAX ? take(bytes) : nullptr; }
 
-void mempool_sink_free(void* block) {
+void libmempool_sink_free(void* block) {
   if (block == nullptr) return;
   Guard const guard{arena_lock};
   if (!guard) return;
@@ -68,32 +68,32 @@ void mempool_sink_free(void* block) {
   free_pieces = piece;
 }
 
-void* mempool_sink_calloc(std::size_t count, std::size_t bytes) {
+void* libmempool_sink_calloc(std::size_t count, std::size_t bytes) {
   std::size_t total = 0;
   if (__builtin_mul_overflow(count, bytes, &total)) return nullptr;
-  void* const block = mempool_sink_malloc(total);
+  void* const block = libmempool_sink_malloc(total);
   return block != nullptr ? std::memset(block, 0, total) : nullptr;
 }
 
-void* mempool_sink_realloc(void* block, std::size_t bytes) {
-  if (block == nullptr) return mempool_sink_malloc(bytes);
+void* libmempool_sink_realloc(void* block, std::size_t bytes) {
+  if (block == nullptr) return libmempool_sink_malloc(bytes);
   std::size_t const old = (static_cast<Piece*>(block) - 1)->bytes;
   if (bytes <= old) return block;
-  void* const moved = mempool_sink_malloc(bytes);
+  void* const moved = libmempool_sink_malloc(bytes);
   if (moved == nullptr) return nullptr;
   std::memcpy(moved, block, old);
-  mempool_sink_free(block);
+  libmempool_sink_free(block);
   return moved;
 }
 
 /// 16 is all the alignment this arena has: more is never asked of it.
-void* mempool_sink_aligned_alloc(std::size_t alignment, std::size_t bytes) {
-  return alignment <= 16 ? mempool_sink_malloc(bytes) : nullptr;
+void* libmempool_sink_aligned_alloc(std::size_t alignment, std::size_t bytes) {
+  return alignment <= 16 ? libmempool_sink_malloc(bytes) : nullptr;
 }
 
-char* mempool_sink_strdup(const char* text) {
+char* libmempool_sink_strdup(const char* text) {
   std::size_t const bytes = std::strlen(text) + 1;
-  void* const copy = mempool_sink_malloc(bytes);
+  void* const copy = libmempool_sink_malloc(bytes);
   return copy != nullptr ? static_cast<char*>(std::memcpy(copy, text, bytes)) : nullptr;
 }
 

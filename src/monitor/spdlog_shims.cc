@@ -19,16 +19,16 @@ extern "C" {
 [[gnu::visibility("hidden")]] void* __dso_handle = nullptr;
 
 /// __libc_single_threaded: the monitor is a second thread, whatever the C library says.
-char mempool_sink_single_threaded = 0;
+char libmempool_sink_single_threaded = 0;
 
-unsigned mempool_sink_arc4random() {
+unsigned libmempool_sink_arc4random() {
   unsigned random = 0;
   mempool::os::system_call(SYS_getrandom, reinterpret_cast<long>(&random), sizeof random, 1 /* GRND_NONBLOCK */);
   return random;
 }
 
 /// pthread_once. One thread runs this code.
-int mempool_sink_once(int* done, void (*function)()) {
+int libmempool_sink_once(int* done, void (*function)()) {
   if (*done == 0) {
     *done = 1;
     function();
@@ -36,12 +36,12 @@ int mempool_sink_once(int* done, void (*function)()) {
   return 0;
 }
 
-int mempool_sink_key_create(unsigned*, void (*)(void*)) { return 0; }
+int libmempool_sink_key_create(unsigned*, void (*)(void*)) { return 0; }
 
 /// __cxa_atexit: nothing of ours is destroyed while the program's own exit handlers still run.
-int mempool_sink_atexit(void (*)(void*), void*, void*) { return 0; }
+int libmempool_sink_atexit(void (*)(void*), void*, void*) { return 0; }
 
-int mempool_sink_stat(const char* path, struct stat* into) {
+int libmempool_sink_stat(const char* path, struct stat* into) {
   return mempool::os::failed(mempool::os::system_call(SYS_newfstatat, -100 /* AT_FDCWD */, reinterpret_cast<long>(path),
                                                       reinterpret_cast<long>(into)))
              ? -1
@@ -59,7 +59,7 @@ struct FoundObject {
 };
 
 /// An exception of this object passes through this object alone, so it is the only one to be found.
-int mempool_sink_find_object(void* address, FoundObject* found) {
+int libmempool_sink_find_object(void* address, FoundObject* found) {
   auto* const start = reinterpret_cast<char*>(const_cast<ElfW(Ehdr)*>(&__ehdr_start));
   auto const* headers = reinterpret_cast<const ElfW(Phdr)*>(start + __ehdr_start.e_phoff);
   // Addresses in the headers count from 0 in a shared library, not so in a statically linked program.

@@ -2,7 +2,7 @@
 //
 // It is joined with a C++ runtime of its own into one object in which nothing is visible but the two functions of the
 // seam, and whose malloc is sink_arena.cc's: what the program allocates with can be at its end when this must work.
-// Its constructors do not run at load but at mempool_sink_open. Called by one thread, the monitor's.
+// Its constructors do not run at load but at libmempool_sink_open. Called by one thread, the monitor's.
 
 #define SPDLOG_LEVEL_NAMES \
   { "trace", "debug", "info", "warning", "critical", "emergency", "off" }
@@ -30,7 +30,7 @@ namespace {
 /// A line is one write(2) to one of the library's places.
 class Place final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
-  Place(unsigned number, mempool_sink_style style) : number_{number} {
+  Place(unsigned number, libmempool_sink_style style) : number_{number} {
     constexpr const char* patterns[] = {"libmempool: %l: %v", "%Y-%m-%dT%H:%M:%S.%eZ [%P] libmempool: %l: %v", "%v"};
     formatter_ = std::make_unique<spdlog::pattern_formatter>(patterns[style], spdlog::pattern_time_type::utc);
   }
@@ -39,7 +39,7 @@ class Place final : public spdlog::sinks::base_sink<spdlog::details::null_mutex>
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
-    mempool_sink_emit(number_, line.data(), line.size());
+    libmempool_sink_emit(number_, line.data(), line.size());
   }
   void flush_() override {}
 
@@ -51,7 +51,7 @@ spdlog::logger* logger = nullptr;  // never destroyed: exit must not run anythin
 
 }  // namespace
 
-extern "C" bool mempool_sink_open(const mempool_sink_style* styles, unsigned count) {
+extern "C" bool libmempool_sink_open(const libmempool_sink_style* styles, unsigned count) {
   for (const Constructor* each = __start_mempool_late_init; each != __stop_mempool_late_init; ++each) (*each)();
   try {
     std::vector<spdlog::sink_ptr> places;
@@ -63,12 +63,12 @@ extern "C" bool mempool_sink_open(const mempool_sink_style* styles, unsigned cou
   }
 }
 
-extern "C" void mempool_sink_write(int level, const char* text, std::size_t length) {
+extern "C" void libmempool_sink_write(int level, const char* text, std::size_t length) {
   static constexpr spdlog::level::level_enum levels[] = {spdlog::level::info, spdlog::level::warn, spdlog::level::err,
                                                          spdlog::level::critical};
   try {
     logger->log(levels[level], spdlog::string_view_t{text, length});
   } catch (...) {
-    mempool_sink_emit(0, text, length);
+    libmempool_sink_emit(0, text, length);
   }
 }

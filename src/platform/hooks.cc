@@ -7,8 +7,11 @@
 #pragma weak pthread_key_create
 #pragma weak pthread_setspecific
 
-// What pthread_atfork calls, with the object whose unloading takes the handlers away: ours is never unloaded.
+#ifdef __GLIBC__
+// What pthread_atfork calls, with the object whose unloading takes the handlers away: ours is never unloaded. Before
+// 2.34 pthread_atfork itself is in no shared library.
 extern "C" int __register_atfork(void (*prepare)(), void (*parent)(), void (*child)(), void* object);
+#endif
 
 namespace mempool::os {
 namespace {
@@ -35,7 +38,11 @@ void call_at_thread_exit() noexcept {
 }
 
 void call_at_fork(Hook prepare, Hook parent, Hook child) noexcept {
+#ifdef __GLIBC__
   __register_atfork(prepare, parent, child, nullptr);
+#else
+  pthread_atfork(prepare, parent, child);
+#endif
 }
 
 }  // namespace mempool::os

@@ -135,9 +135,9 @@ long raw_protect(Span range, int protection) noexcept {
 }
 
 std::size_t address_space_left() noexcept {
-  struct rlimit64 limit {};
+  struct rlimit limit {};
   if (system_call(SYS_prlimit64, 0, RLIMIT_AS, 0, reinterpret_cast<long>(&limit)) != 0) return SIZE_MAX;
-  if (limit.rlim_cur == RLIM64_INFINITY) return SIZE_MAX;
+  if (limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
   char statm[128] = {};
   if (read_file("/proc/self/statm", statm, sizeof statm - 1) <= 0) return limit.rlim_cur;
   const char* text = statm;
@@ -373,7 +373,7 @@ bool take_own_descriptors() noexcept {
   kept_files.begin();
   if (is_closed) return true;
   // A copy of the program's table is there now. Each number that is open is closed in it.
-  struct rlimit64 most {};
+  struct rlimit most {};
   long const open_at_most =
       system_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, reinterpret_cast<long>(&most)) == 0 && most.rlim_max < 65536
           ? static_cast<long>(most.rlim_max)
@@ -399,9 +399,9 @@ Resident resident() noexcept {
 AddressLimits address_limits() noexcept {
   AddressLimits found;
   for (auto [resource, into] : {std::pair{RLIMIT_AS, &found.mapped}, std::pair{RLIMIT_DATA, &found.data}}) {
-    struct rlimit64 limit {};
+    struct rlimit limit {};
     if (system_call(SYS_prlimit64, 0, resource, 0, reinterpret_cast<long>(&limit)) == 0 &&
-        limit.rlim_cur != RLIM64_INFINITY)
+        limit.rlim_cur != RLIM_INFINITY)
       *into = limit.rlim_cur;
   }
   return found;

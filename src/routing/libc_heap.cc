@@ -17,7 +17,7 @@ namespace {
 struct Functions {
   void* (*malloc)(std::size_t);
   void* (*calloc)(std::size_t, std::size_t);
-  void* (*memalign)(std::size_t, std::size_t);
+  void* (*aligned_alloc)(std::size_t, std::size_t);  // musl's memalign calls the program's: ours
   void* (*realloc)(void*, std::size_t);
   void (*free)(void*);
   std::size_t (*usable_size)(void*);
@@ -54,9 +54,9 @@ void* program_symbol(const char* name) noexcept { return &dlsym != nullptr ? dls
 bool find() noexcept {
   if (found.load(std::memory_order_acquire)) return true;
   Functions all{};
-  if (!find_one(all.malloc, "malloc") || !find_one(all.calloc, "calloc") || !find_one(all.memalign, "memalign") ||
-      !find_one(all.realloc, "realloc") || !find_one(all.free, "free") ||
-      !find_one(all.usable_size, "malloc_usable_size"))
+  if (!find_one(all.malloc, "malloc") || !find_one(all.calloc, "calloc") ||
+      !find_one(all.aligned_alloc, "aligned_alloc") || !find_one(all.realloc, "realloc") ||
+      !find_one(all.free, "free") || !find_one(all.usable_size, "malloc_usable_size"))
     return false;
   libc = all;
   found.store(true, std::memory_order_release);
@@ -72,7 +72,7 @@ void* allocate_zeroed(std::size_t count, std::size_t size) noexcept {
 }
 
 void* allocate_aligned(std::size_t alignment, std::size_t size) noexcept {
-  return libc.memalign != nullptr ? libc.memalign(alignment, size) : nullptr;
+  return libc.aligned_alloc != nullptr ? libc.aligned_alloc(alignment, size) : nullptr;
 }
 
 void* resize(void* block, std::size_t size) noexcept {

@@ -8,6 +8,7 @@
 
 #include "base/figures.hpp"
 #include "base/line.hpp"
+#include "platform/c_library.hpp"
 #include "platform/fatal.hpp"
 #include "platform/os.hpp"
 #include "pools/class_pool.hpp"
@@ -192,8 +193,11 @@ void* resize(void* block, std::size_t size) noexcept {
   if (is_off()) [[unlikely]]
     return libc_heap::resize(block, size);
   if (size == 0) {
-    release(block);
-    return nullptr;
+    if (os::kEmptyResizeFrees) {
+      release(block);
+      return nullptr;
+    }
+    size = 1;
   }
   if (size > kMostBytes) return out_of_memory();
   if (pools::is_pooled(block)) return resize_pooled(block, size);

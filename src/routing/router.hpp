@@ -42,7 +42,8 @@ void* allocate_zeroed_larger(std::size_t count, std::size_t size) noexcept;
   return pools::allocate_zeroed(bytes, [count, size]() noexcept { return cold::allocate_zeroed(count, size); });
 }
 
-/// realloc(3). With `size` 0 and a block: frees it and returns nullptr, errno kept.
+/// realloc(3). With `size` 0 and a block: frees it and returns nullptr, errno kept, where the C library's does; else
+/// returns the smallest block.
 [[gnu::always_inline]] inline void* resize(void* block, std::size_t size) noexcept {
   return pools::resize(block, size, [block, size]() noexcept { return cold::resize(block, size); });
 }

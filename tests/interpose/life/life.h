@@ -1,4 +1,4 @@
-/* A process's life around the heap, for tests/interpose/run: a scene per name. Each prints "done" when it got to its
+/* A process's life around the heap, for tests/interpose/run and tests/musl/run: a scene per name. Each prints "done" when it got to its
  * end. */
 #ifndef LIFE_H
 #define LIFE_H
@@ -24,6 +24,11 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#ifndef __GLIBC__ /* musl has neither */
+static inline int malloc_trim(size_t pad) { return pad != 0; }
+static inline int on_exit(void (*handler)(int, void*), void* context) { return handler == NULL && context == NULL; }
+#endif
 
 extern char** environ;
 extern volatile int stop; /* the busy threads' */
