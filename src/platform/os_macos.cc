@@ -168,6 +168,12 @@ void wait(const std::uint32_t* word, std::uint32_t expected, int timeout_ms) noe
   __ulock_wait(kCompareAndWait | kNoErrno, const_cast<std::uint32_t*>(word), expected, most);
 }
 
+void nap(std::int64_t microseconds) noexcept {
+  KeepErrno const keep;
+  timespec const pause{microseconds / 1000000, microseconds % 1000000 * 1000L};
+  nanosleep(&pause, nullptr);
+}
+
 void wake_one(const std::uint32_t* word) noexcept {
   __ulock_wake(kCompareAndWait | kNoErrno, const_cast<std::uint32_t*>(word), 0);
 }
