@@ -42,6 +42,10 @@ set_source_files_properties(${PROJECT_SOURCE_DIR}/preload/operators.cc PROPERTIE
 set(joined ${CMAKE_CURRENT_BINARY_DIR}/mempool.o)
 set(join ${PROJECT_SOURCE_DIR}/cmake/join)
 set(glibc_list ${PROJECT_SOURCE_DIR}/cmake/glibc-2.28.syms)
+set(first_glibc GLIBC_2.2.5)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
+  set(first_glibc GLIBC_2.17)
+endif()
 add_custom_command(OUTPUT ${joined}
   COMMAND ${join} ${MEMPOOL_LD} ${MEMPOOL_OBJCOPY} ${exports} ${glibc_list} ${joined}
     $<TARGET_OBJECTS:mempool_core> $<TARGET_OBJECTS:mempool_preload> ${mimalloc_object}
@@ -60,7 +64,8 @@ set(versioned ${CMAKE_CURRENT_BINARY_DIR}/mempool-versioned.o)
 set(library ${CMAKE_CURRENT_BINARY_DIR}/libmempool.so)
 include(${PROJECT_SOURCE_DIR}/cmake/spdlog.cmake)
 add_custom_command(OUTPUT ${library}
-  COMMAND ${PROJECT_SOURCE_DIR}/cmake/old-glibc ${MEMPOOL_OBJCOPY} ${glibc_list} ${joined} ${versioned}
+  COMMAND ${PROJECT_SOURCE_DIR}/cmake/old-glibc ${MEMPOOL_OBJCOPY} ${glibc_list} ${first_glibc} ${joined}
+    ${versioned}
   COMMAND ${CMAKE_CXX_COMPILER} -shared -nostartfiles -nodefaultlibs -o ${library} ${versioned} ${spdlog_object}
     -Wl,--version-script=${exports} -Wl,-Bsymbolic -Wl,-z,now,-z,relro,-z,nodelete,-z,defs
     -Wl,--build-id=sha1 -Wl,-soname,libmempool.so -Wl,--gc-sections -lc -lgcc -Wl,--as-needed -lm
