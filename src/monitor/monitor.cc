@@ -37,7 +37,7 @@ constexpr std::int64_t kShortestLook = 20;  // ms
 constexpr std::int64_t kAfterTripwire = 1;  // ms
 constexpr unsigned kLooksAfterTripwire = 32;
 // The kernel charges a group in batches of 64 pages a core, ahead of what is touched; a slab is handed out ahead, too.
-constexpr std::size_t kAhead = std::size_t{320} << 10;
+std::size_t charged_ahead() noexcept { return 64 * os::page_size() + (std::size_t{64} << 10); }
 constexpr int kReuse = 10;      // ms for which a freed mapping may find a new use before it is given back
 constexpr int kFarewell = 100;  // ms that an exit waits at most
 constexpr int kPatience = 500;  // ms for which holders may take their time before the next look
@@ -313,7 +313,7 @@ class Watcher {
     // Pages are charged when they are touched, which may be long after they were handed out.
     if (level_ > was) looks_of_trip_ = 0;
     if (looks_of_trip_ == 0) {
-      std::size_t const allowed = ahead > 2 * kAhead ? ahead - kAhead : ahead;
+      std::size_t const allowed = ahead > 2 * charged_ahead() ? ahead - charged_ahead() : ahead;
       pressure::wake_at(allowed < SIZE_MAX / 2 ? handed_out_ + allowed : SIZE_MAX);
     }
     return pause;

@@ -111,11 +111,11 @@ void start_monitor() noexcept {
 void leave_summary_to_parent() noexcept {
   if (summary_owner == 0) return;
   summary_owner = 0;
-  alignas(64) char copy[sizeof figures];
-  std::memcpy(copy, &figures, sizeof figures);
+  alignas(64) char copy[kFiguresBytes];
+  std::memcpy(copy, &figures, sizeof copy);
   if (!os::map_over({reinterpret_cast<char*>(&figures), sizeof figures}))
     broken_invariant("the counter page cannot be left to the parent");
-  std::memcpy(static_cast<void*>(&figures), copy, sizeof figures);
+  std::memcpy(static_cast<void*>(&figures), copy, sizeof copy);
 }
 
 bool prints_summary() noexcept { return printer != 0 && printer == os::process_id(); }
