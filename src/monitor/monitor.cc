@@ -555,7 +555,7 @@ void* run(void*) {
   }
   // In this order, or a start would be lost, or undone, or what the program left to this thread.
   pressure::monitor_ends();
-  running_in.store(0, std::memory_order_relaxed);
+  running_in.store(0, std::memory_order_release);
   pressure::monitor_ended(watcher.left_for_growth());
   watcher.settle();
   return nullptr;
@@ -569,7 +569,7 @@ void start() noexcept {
     pressure::start_due.store(true, std::memory_order_relaxed);
     return;
   }
-  if (running_in.exchange(self, std::memory_order_relaxed) == self) return;
+  if (running_in.exchange(self, std::memory_order_acquire) == self) return;
   if (pressure::is_fork_child()) {
     forget_parents_sink();
     was_critical.store(false, std::memory_order_relaxed);

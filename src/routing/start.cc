@@ -105,7 +105,7 @@ bool is_off() noexcept {
 
 void start_monitor() noexcept {
   auto const starter = pressure::starter.load(std::memory_order_acquire);
-  if (starter != nullptr && pressure::start_due.exchange(false, std::memory_order_relaxed)) starter();
+  if (starter != nullptr && pressure::start_due.exchange(false, std::memory_order_acquire)) starter();
 }
 
 void leave_summary_to_parent() noexcept {
