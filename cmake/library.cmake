@@ -75,9 +75,13 @@ add_custom_command(OUTPUT ${archive}
 set(versioned ${joined})
 set(bind_versions "")
 if(MEMPOOL_GLIBC)
+  set(first_glibc GLIBC_2.2.5)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
+    set(first_glibc GLIBC_2.17)
+  endif()
   set(versioned ${CMAKE_CURRENT_BINARY_DIR}/mempool-versioned.o)
-  set(bind_versions
-    COMMAND ${PROJECT_SOURCE_DIR}/cmake/old-glibc ${MEMPOOL_OBJCOPY} ${glibc_list} ${joined} ${versioned})
+  set(bind_versions COMMAND ${PROJECT_SOURCE_DIR}/cmake/old-glibc ${MEMPOOL_OBJCOPY} ${glibc_list} ${first_glibc}
+    ${joined} ${versioned})
 endif()
 separate_arguments(link_flags UNIX_COMMAND "${CMAKE_CXX_FLAGS}")  # which C library, where it is not the compiler's own
 set(library ${CMAKE_CURRENT_BINARY_DIR}/libmempool.so)

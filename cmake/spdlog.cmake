@@ -11,6 +11,15 @@ add_library(spdlog_raw OBJECT ${PROJECT_SOURCE_DIR}/src/monitor/spdlog_sink.cc
 target_link_libraries(spdlog_raw PRIVATE mempool_includes)
 target_compile_options(spdlog_raw PRIVATE -Wall -Wextra -fvisibility=hidden -fvisibility-inlines-hidden
   -ftls-model=initial-exec -ffunction-sections -fdata-sections $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+if(CMAKE_CROSSCOMPILING)
+  # Headers alone, the same for every machine. This machine's other ones, which lie beside them, must not be found.
+  find_path(MEMPOOL_SPDLOG_HEADERS spdlog/spdlog.h PATHS /usr/include NO_CMAKE_FIND_ROOT_PATH NO_CACHE REQUIRED)
+  file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/include)
+  foreach(each spdlog fmt)
+    file(CREATE_LINK ${MEMPOOL_SPDLOG_HEADERS}/${each} ${CMAKE_CURRENT_BINARY_DIR}/include/${each} SYMBOLIC)
+  endforeach()
+  target_include_directories(spdlog_raw SYSTEM PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/include)
+endif()
 target_compile_definitions(spdlog_raw PRIVATE SPDLOG_HEADER_ONLY SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY SPDLOG_NO_TLS
   SPDLOG_NO_THREAD_ID)
 

@@ -115,7 +115,8 @@ int libmempool_unregister(long registration);
 
 /**
  * A word that grows by one each time holders are asked. A holder that belongs to one thread is not registered: it
- * compares this word on its own path, and gives back there when it has changed. Cost of a look: one load.
+ * compares this word on its own path, and gives back there when it has changed. Cost of a look: one load. A snapshot
+ * that is taken after an acquiring load tells of the state for which holders are asked, or of a later one.
  * @return  its address, valid as long as the process
  * @safety  any thread, signal handler, fork child
  */

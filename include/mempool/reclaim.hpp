@@ -210,7 +210,7 @@ class pressure_poll {
   }
 
  private:
-  std::uint32_t now() const noexcept { return __atomic_load_n(epoch_, __ATOMIC_RELAXED); }
+  std::uint32_t now() const noexcept { return __atomic_load_n(epoch_, __ATOMIC_ACQUIRE); }
 
   const std::uint32_t* epoch_ = &detail::nobody_asks;
   std::uint32_t seen_ = 0;

@@ -183,7 +183,7 @@ class stream_processor {
       if (options_.pressure) return options_.pressure();
       auto const& library = detail::api::get();
       if (!library.is_there()) return 0;
-      std::uint32_t const epoch = __atomic_load_n(library.epoch(), __ATOMIC_RELAXED);
+      std::uint32_t const epoch = __atomic_load_n(library.epoch(), __ATOMIC_ACQUIRE);
       if (std::exchange(epoch_, epoch) == epoch && pressure_ <= kEased) return pressure_;
       ::libmempool_snapshot seen{};
       seen.size = sizeof seen;

@@ -5,7 +5,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+
+#include "base/largest_page.hpp"
 
 namespace mempool {
 
@@ -18,7 +21,7 @@ struct alignas(64) FallbackShard {
   std::atomic<std::uint64_t> freed;     // usable bytes of the blocks freed, in all
 };
 
-struct alignas(4096) Figures {
+struct alignas(kLargestPage) Figures {
   static constexpr std::uint64_t kMagic = 0x314c4f4f504d454dULL;  // "MEMPOOL1"
   static constexpr unsigned kShards = 16;
 
@@ -45,7 +48,9 @@ struct alignas(4096) Figures {
 
   FallbackShard fallback[kShards];
 };
-static_assert(sizeof(Figures) == 4096, "one page, mapped over ours");
+static_assert(sizeof(Figures) == kLargestPage, "one page, mapped over ours");
+/// The bytes of it that hold something.
+inline constexpr std::size_t kFiguresBytes = offsetof(Figures, fallback) + sizeof(Figures::fallback);
 
 /// Where this process counts: its own page, or the file's.
 extern Figures figures;

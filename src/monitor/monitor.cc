@@ -32,8 +32,9 @@ using pressure::Reading;
 
 constexpr std::int64_t kSecondLook = 100;   // ms
 constexpr std::int64_t kShortestLook = 20;  // ms
-// The kernel charges a group in batches of 64 pages a core, ahead of what is touched; a slab is handed out ahead, too.
-constexpr std::size_t kAhead = std::size_t{640} << 10;
+// The kernel charges a group in batches of 64 pages a core, ahead of what is touched, and a slab is handed out ahead,
+// too: of two cores.
+std::size_t charged_ahead() noexcept { return 160 * os::page_size(); }
 // After the tripwire: the bytes were handed out, now they are being touched. At 10 MiB/s that takes all these looks.
 constexpr std::int64_t kAfterTripwire = 500;  // us
 constexpr unsigned kLooksAfterTripwire = 100;
@@ -316,7 +317,8 @@ class Watcher {
     if (level_ > was) looks_of_trip_ = 0;
     if (looks_of_trip_ <= 1) {
       // So close that it may be crossed by any growth: at the next one, unless looks of that kind were in vain lately.
-      std::size_t const allowed = ahead > kAhead ? ahead - kAhead : looks_a_trip_ > 1 ? 0 : ahead;
+      std::uint64_t const close = charged_ahead();
+      std::size_t const allowed = ahead > close ? ahead - close : looks_a_trip_ > 1 ? 0 : ahead;
       pressure::wake_at(allowed < SIZE_MAX / 2 ? handed_out_ + allowed : SIZE_MAX);
     }
     return pause;
@@ -557,7 +559,7 @@ void* run(void*) {
   }
   // In this order, or a start would be lost, or undone, or what the program left to this thread.
   pressure::monitor_ends();
-  running_in.store(0, std::memory_order_relaxed);
+  running_in.store(0, std::memory_order_release);
   pressure::monitor_ended(watcher.left_for_growth());
   watcher.settle();
   return nullptr;
@@ -571,7 +573,7 @@ void start() noexcept {
     pressure::start_due.store(true, std::memory_order_relaxed);
     return;
   }
-  if (running_in.exchange(self, std::memory_order_relaxed) == self) return;
+  if (running_in.exchange(self, std::memory_order_acquire) == self) return;
   if (pressure::is_fork_child()) {
     forget_parents_sink();
     was_critical.store(false, std::memory_order_relaxed);

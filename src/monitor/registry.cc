@@ -174,7 +174,7 @@ std::size_t ask_to_reclaim(std::size_t wanted, int pass, int level) noexcept {
 }
 
 const std::uint32_t* epoch() noexcept { return word_of(asked); }
-void next_epoch() noexcept { asked.fetch_add(1, std::memory_order_relaxed); }
+void next_epoch() noexcept { asked.fetch_add(1, std::memory_order_release); }
 
 void registry_fork_prepare() noexcept { lock.take_for_fork(); }
 void registry_fork_parent() noexcept { lock.release_after_fork(); }

@@ -22,9 +22,14 @@ struct Span {
 // -- Memory ------------------------------------------------------------------------------------------------
 /// Bytes of one page; a power of two. One load after the first call.
 std::size_t page_size() noexcept;
+/// For tests, before anything else: pages are as large (a power of two, no less than the kernel's), and no mapping is
+/// longer than `longest_mapping`, as on a machine with so few addresses. What remap() moves is aligned for the kernel.
+void pretend(std::size_t page_bytes, std::size_t longest_mapping) noexcept;
 /// Addresses only, no memory: not readable, not charged, not in a core dump. `alignment` is a power of two, at least a
 /// page. Empty if refused.
 Span reserve(std::size_t bytes, std::size_t alignment) noexcept;
+/// Whether so many addresses are free in one piece now.
+bool could_reserve(std::size_t bytes) noexcept;
 /// The range becomes readable and writable, reads as zero until written, and is in core dumps. False if refused.
 [[nodiscard]] bool commit(Span range) noexcept;
 /// Contents lost, addresses kept, the next read is zero, the resident set falls. False if refused (mlock).

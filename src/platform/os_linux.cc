@@ -30,6 +30,7 @@ namespace {
 
 alignas(8) constinit thread_local char mark = 0;
 constinit std::atomic<std::size_t> page{0};
+constinit std::size_t longest = SIZE_MAX;  // of mappings
 // Of what was reserved. An estimate: mimalloc may commit a range again, so it can fall below 0.
 constinit std::atomic<std::ptrdiff_t> uncommitted{0};
 
@@ -37,7 +38,10 @@ constinit std::atomic<std::ptrdiff_t> uncommitted{0};
 constinit char early_environment[32 << 10] = {};
 constinit long early_length = -1;
 
+std::size_t kernel_page_size() noexcept { return getauxval(AT_PAGESZ); }
+
 char* map_anywhere(std::size_t bytes, int protection, int flags) noexcept {
+  if (bytes > longest) return nullptr;
   long const at =
       system_call(SYS_mmap, 0, static_cast<long>(bytes), protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1);
   return failed(at) ? nullptr : reinterpret_cast<char*>(at);
@@ -49,7 +53,7 @@ void drop(char* begin, char* end) noexcept {
 
 Span map_aligned(std::size_t bytes, std::size_t alignment, int protection, int flags) noexcept {
   bytes = round_up(bytes, page_size());
-  std::size_t const slack = alignment > page_size() ? alignment - page_size() : 0;
+  std::size_t const slack = alignment - std::min(alignment, kernel_page_size());
   if (bytes == 0 || bytes > PTRDIFF_MAX - slack) return {};
   char* const raw = map_anywhere(bytes + slack, protection, flags);
   if (raw == nullptr) return {};
@@ -74,8 +78,13 @@ std::size_t number_at(const char*& text) noexcept {
 
 std::size_t page_size() noexcept {
   std::size_t bytes = page.load(std::memory_order_relaxed);
-  if (bytes == 0) page.store(bytes = getauxval(AT_PAGESZ), std::memory_order_relaxed);
+  if (bytes == 0) page.store(bytes = kernel_page_size(), std::memory_order_relaxed);
   return bytes;
+}
+
+void pretend(std::size_t page_bytes, std::size_t longest_mapping) noexcept {
+  page.store(page_bytes, std::memory_order_relaxed);
+  longest = longest_mapping;
 }
 
 Span reserve(std::size_t bytes, std::size_t alignment) noexcept {
@@ -84,6 +93,12 @@ Span reserve(std::size_t bytes, std::size_t alignment) noexcept {
   // gdb's gcore writes what cannot be read too: 1.8 TiB of it.
   if (!reserved.empty()) advise(reserved, MADV_DONTDUMP);
   return reserved;
+}
+
+bool could_reserve(std::size_t bytes) noexcept {
+  Span const probe = map_aligned(bytes, page_size(), PROT_NONE, MAP_NORESERVE);
+  unmap(probe);
+  return !probe.empty();
 }
 
 bool commit(Span range) noexcept {
@@ -141,7 +156,7 @@ std::size_t address_space_left() noexcept {
   char statm[128] = {};
   if (read_file("/proc/self/statm", statm, sizeof statm - 1) <= 0) return limit.rlim_cur;
   const char* text = statm;
-  std::size_t const used = number_at(text) * page_size();
+  std::size_t const used = number_at(text) * kernel_page_size();
   return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
 }
 
@@ -392,8 +407,9 @@ Resident resident() noexcept {
   std::size_t const data = number_at(text);
   auto const reserved =
       static_cast<std::size_t>(std::max<std::ptrdiff_t>(uncommitted.load(std::memory_order_relaxed), 0));
-  return {pages * page_size(), (pages > shared ? pages - shared : 0) * page_size(),
-          mapped * page_size() > reserved ? mapped * page_size() - reserved : 0, data * page_size()};
+  std::size_t const unit = kernel_page_size();
+  return {pages * unit, (pages > shared ? pages - shared : 0) * unit,
+          mapped * unit > reserved ? mapped * unit - reserved : 0, data * unit};
 }
 
 AddressLimits address_limits() noexcept {

@@ -102,7 +102,8 @@ bool attach() noexcept {
   Guard const guard{records.lock};
   if (!guard) return false;
   Record* record = records.newest.load(std::memory_order_relaxed);
-  while (record != nullptr && record->owner.load(std::memory_order_relaxed) != nullptr) record = record->next;
+  // The thread that gave it up wrote to it, and holds no lock of ours as it does.
+  while (record != nullptr && record->owner.load(std::memory_order_acquire) != nullptr) record = record->next;
   if (record == nullptr) {
     record = static_cast<Record*>(metadata.take(sizeof(Record)));
     if (record == nullptr) return false;

@@ -64,14 +64,18 @@ void start(bool use_pools, std::size_t fallback_bytes, os::Span& for_fallback) n
   os::Span whole;
   unsigned lg = kLargestRegionLg;
   Plan plan{};
-  for (; lg >= kSmallestRegionLg; --lg) {
+  for (bool is_narrow = false; lg >= kSmallestRegionLg; --lg) {
     // Unlimited, mimalloc has as much as the pools together; where addresses are scarce it maps for itself.
     std::size_t const most = room == SIZE_MAX ? SIZE_MAX : room / 4;
     plan = plan_for(lg, room == SIZE_MAX ? std::min(fallback_bytes, std::size_t{16} << lg) : 0);
     std::size_t const alignment = room == SIZE_MAX ? kAlignment : SizeClass::kMaxBytes;
     if (plan.total() + alignment > most) continue;
+    // The first size that fits 39 bits of addresses, 512 GiB, could leave the program next to nothing: there as much
+    // has to be left as is taken.
+    if (is_narrow && !os::could_reserve(2 * plan.total())) continue;
     whole = os::reserve(plan.total(), alignment);
     if (!whole.empty()) break;
+    is_narrow = true;
   }
   if (whole.empty()) return;
 

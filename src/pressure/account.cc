@@ -92,7 +92,8 @@ void heap_grew(std::size_t bytes) noexcept {
     return;
   grown.fetch_add(bytes, std::memory_order_relaxed);
   if (starter.load(std::memory_order_relaxed) == nullptr || !is_due(heap)) return;
-  if (!raised.exchange(true, std::memory_order_relaxed)) start_due.store(true, std::memory_order_relaxed);
+  // What an ended monitor wrote comes before its successor's start.
+  if (!raised.exchange(true, std::memory_order_acquire)) start_due.store(true, std::memory_order_release);
 }
 
 void heap_kept(std::size_t bytes) noexcept { handed_out.fetch_add(bytes, std::memory_order_relaxed); }
@@ -119,7 +120,7 @@ bool fits_hard_limit(std::size_t bytes) noexcept {
 void await_look() noexcept {
   std::uintptr_t const looking = looking_thread.load(std::memory_order_relaxed);
   if (looking == 0 || looking == os::thread_mark()) return;
-  std::uint32_t const mine = asked.fetch_add(1, std::memory_order_relaxed) + 1;
+  std::uint32_t const mine = asked.fetch_add(1, std::memory_order_release) + 1;
   wake_monitor(kTripped);
   for (int waits = 5; waits != 0; --waits) {
     std::uint32_t const seen = answered.load(std::memory_order_acquire);
@@ -128,7 +129,7 @@ void await_look() noexcept {
   }
 }
 
-std::uint32_t looks_asked_for() noexcept { return asked.load(std::memory_order_relaxed); }
+std::uint32_t looks_asked_for() noexcept { return asked.load(std::memory_order_acquire); }
 bool is_awaited(std::uint32_t looks) noexcept { return looks != answered.load(std::memory_order_relaxed); }
 void answer(std::uint32_t looks) noexcept {
   if (!is_awaited(looks)) return;
@@ -154,7 +155,8 @@ void thread_attached() noexcept {
   if (threads.fetch_add(1, std::memory_order_relaxed) == 0) process.store(os::process_id(), std::memory_order_relaxed);
 }
 void thread_detached() noexcept {
-  if (threads.fetch_sub(1, std::memory_order_relaxed) != 1) return;
+  // The last one has to see the monitor that any of the others started.
+  if (threads.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   if (monitor_thread.load(std::memory_order_relaxed) == 0) return;
   wake_monitor(kTripped);
   for (int ms = 0; ms < 1000; ++ms) {

@@ -35,7 +35,7 @@ constinit Lock noting;
   unsigned free = 0;
   while (free < used.load(std::memory_order_relaxed) && noted[free].end.load(std::memory_order_relaxed) != 0) ++free;
   if (!guard || free == kMost || !noted[free].blocks.reset({reinterpret_cast<char*>(begin), end - begin})) return false;
-  noted[free].begin.store(begin, std::memory_order_relaxed);
+  noted[free].begin.store(begin, std::memory_order_release);
   noted[free].end.store(end, std::memory_order_release);
   if (free == used.load(std::memory_order_relaxed)) used.store(free + 1, std::memory_order_release);
   return true;
@@ -70,10 +70,13 @@ bool thread_has_heap() noexcept { return heap() != nullptr; }
 
 LiveBlocks* record_of_mapping(const void* p) noexcept {
   auto const address = reinterpret_cast<std::uintptr_t>(p);
-  for (unsigned i = 0; i < used.load(std::memory_order_acquire); ++i)
-    if (address < noted[i].end.load(std::memory_order_acquire) &&
-        address >= noted[i].begin.load(std::memory_order_relaxed))
-      return &noted[i].blocks;
+  for (unsigned i = 0; i < used.load(std::memory_order_acquire); ++i) {
+    std::uintptr_t const end = noted[i].end.load(std::memory_order_acquire);
+    if (address >= end || address < noted[i].begin.load(std::memory_order_acquire)) continue;
+    // Between the two loads another thread may have given the place to the next mapping: they are of one only where the
+    // end, which goes first, is still the same.
+    if (noted[i].end.load(std::memory_order_relaxed) == end) return &noted[i].blocks;
+  }
   return nullptr;
 }
 

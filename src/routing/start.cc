@@ -105,17 +105,17 @@ bool is_off() noexcept {
 
 void start_monitor() noexcept {
   auto const starter = pressure::starter.load(std::memory_order_acquire);
-  if (starter != nullptr && pressure::start_due.exchange(false, std::memory_order_relaxed)) starter();
+  if (starter != nullptr && pressure::start_due.exchange(false, std::memory_order_acquire)) starter();
 }
 
 void leave_summary_to_parent() noexcept {
   if (summary_owner == 0) return;
   summary_owner = 0;
-  alignas(64) char copy[sizeof figures];
-  std::memcpy(copy, &figures, sizeof figures);
+  alignas(64) char copy[kFiguresBytes];
+  std::memcpy(copy, &figures, sizeof copy);
   if (!os::map_over({reinterpret_cast<char*>(&figures), sizeof figures}))
     broken_invariant("the counter page cannot be left to the parent");
-  std::memcpy(static_cast<void*>(&figures), copy, sizeof figures);
+  std::memcpy(static_cast<void*>(&figures), copy, sizeof copy);
 }
 
 bool prints_summary() noexcept { return printer != 0 && printer == os::process_id(); }

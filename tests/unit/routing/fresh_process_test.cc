@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "fresh_process.hpp"
 #include "platform/os.hpp"
 #include "routing/fallback.hpp"
 #include "routing/router.hpp"
@@ -18,16 +19,6 @@ namespace mempool::fallback {
 namespace {
 
 constexpr std::size_t kKiB = 1 << 10, kMiB = 1 << 20;
-
-class FreshProcess : public testing::Test {
- protected:
-  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
-};
-
-[[noreturn]] void finish(const char* wrong) {
-  if (wrong != nullptr) os::write_all(2, wrong);
-  _exit(wrong == nullptr ? 0 : 1);
-}
 
 struct Filled {
   unsigned char* block;

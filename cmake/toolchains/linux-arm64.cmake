@@ -1,0 +1,14 @@
+# arm64 Linux, by the cross compiler of Debian (scripts/deps build cross).
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(MEMPOOL_TOOL_PREFIX aarch64-linux-gnu-)
+# Atomic instructions in place. Left to itself the compiler calls helpers that a constructor of libgcc's sets up.
+# docs/decisions/0010-arm64.md.
+set(CMAKE_C_FLAGS_INIT -mno-outline-atomics)
+set(CMAKE_CXX_FLAGS_INIT -mno-outline-atomics)
+set(CMAKE_FIND_ROOT_PATH /usr/aarch64-linux-gnu)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
