@@ -58,12 +58,15 @@ add_custom_command(OUTPUT ${archive}
 
 set(versioned ${CMAKE_CURRENT_BINARY_DIR}/mempool-versioned.o)
 set(library ${CMAKE_CURRENT_BINARY_DIR}/libmempool.so)
+set(soname libmempool.so.${PROJECT_VERSION_MAJOR})
 include(${PROJECT_SOURCE_DIR}/cmake/spdlog.cmake)
 add_custom_command(OUTPUT ${library}
   COMMAND ${PROJECT_SOURCE_DIR}/cmake/old-glibc ${MEMPOOL_OBJCOPY} ${glibc_list} ${joined} ${versioned}
   COMMAND ${CMAKE_CXX_COMPILER} -shared -nostartfiles -nodefaultlibs -o ${library} ${versioned} ${spdlog_object}
     -Wl,--version-script=${exports} -Wl,-Bsymbolic -Wl,-z,now,-z,relro,-z,nodelete,-z,defs
-    -Wl,--build-id=sha1 -Wl,-soname,libmempool.so -Wl,--gc-sections -lc -lgcc -Wl,--as-needed -lm
+    -Wl,--build-id=sha1 -Wl,-soname,${soname} -Wl,--gc-sections -lc -lgcc -Wl,--as-needed -lm
+  COMMAND ${CMAKE_COMMAND} -E create_symlink libmempool.so ${CMAKE_CURRENT_BINARY_DIR}/${soname}
+  BYPRODUCTS ${CMAKE_CURRENT_BINARY_DIR}/${soname}
   DEPENDS ${joined} ${spdlog_object} ${exports} ${glibc_list} ${PROJECT_SOURCE_DIR}/cmake/old-glibc
   COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(mempool_library ALL DEPENDS ${library} ${archive})
@@ -76,6 +79,11 @@ endif()
 set(mempool_include_dir ${PROJECT_SOURCE_DIR}/include)
 set(mempool_library ${library})
 set(mempool_archive ${archive})
+set(mempool_spdlog_archive ${spdlog_archive})
 include(${PROJECT_SOURCE_DIR}/cmake/targets.cmake)
 add_dependencies(mempool::mempool mempool_library)
 add_dependencies(mempool::static mempool_library)
+add_dependencies(mempool::preload mempool_library)
+if(TARGET mempool::static_spdlog)
+  add_dependencies(mempool::static_spdlog mempool_spdlog)
+endif()

@@ -2,6 +2,7 @@
 # to a section that the sink runs itself when the first line is due.
 
 set(spdlog_object "")
+set(spdlog_archive "")
 if(NOT spdlog_sources)
   return()
 endif()
@@ -29,12 +30,3 @@ add_custom_command(OUTPUT ${spdlog_archive}
   DEPENDS ${spdlog_object} VERBATIM)
 add_custom_target(mempool_spdlog ALL DEPENDS ${spdlog_archive})
 add_dependencies(mempool_spdlog spdlog_raw)
-
-# -u: the library refers to the seam weakly, and a weak reference alone takes nothing out of an archive.
-# --eh-frame-hdr: the runtime in it looks its frames up there, which gcc leaves out of static programs.
-add_library(mempool_static_spdlog STATIC IMPORTED GLOBAL)
-set_target_properties(mempool_static_spdlog PROPERTIES IMPORTED_LOCATION ${spdlog_archive})
-target_link_options(mempool_static_spdlog INTERFACE -Wl,-u,mempool_sink_open,--eh-frame-hdr)
-target_link_libraries(mempool_static_spdlog INTERFACE mempool::static)
-add_dependencies(mempool_static_spdlog mempool_spdlog)
-add_library(mempool::spdlog ALIAS mempool_static_spdlog)

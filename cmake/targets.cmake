@@ -1,9 +1,11 @@
-# What others link, in the build and where it is installed. Told from outside: mempool_include_dir, mempool_library and
-# mempool_archive.
+# What others use, in the build and where it is installed. Told from outside: mempool_include_dir, mempool_library,
+# mempool_archive and mempool_spdlog_archive.
 #
-#   mempool::headers  the patterns and the C interface; a program finds the library where it is preloaded
-#   mempool::mempool  these, and libmempool.so
-#   mempool::static   these, and libmempool.a
+#   mempool::headers        the patterns and the C interface; a program finds the library where it is preloaded
+#   mempool::mempool        these, and libmempool.so
+#   mempool::static         these, and libmempool.a
+#   mempool::static_spdlog  these, and libmempool-spdlog.a: the monitor's lines go through spdlog
+#   mempool::preload        libmempool.so, to be named and not linked: LD_PRELOAD=$<TARGET_FILE:mempool::preload>
 
 find_package(Threads REQUIRED)
 add_library(mempool::headers INTERFACE IMPORTED GLOBAL)
@@ -16,6 +18,11 @@ endif()
 
 add_library(mempool::mempool SHARED IMPORTED GLOBAL)
 set_target_properties(mempool::mempool PROPERTIES IMPORTED_LOCATION ${mempool_library})
+if(NOT APPLE)  # a program whose libraries alone call malloc does not refer to it itself
+  target_link_options(mempool::mempool INTERFACE -Wl,--no-as-needed)
+endif()
+add_library(mempool::preload MODULE IMPORTED GLOBAL)
+set_target_properties(mempool::preload PROPERTIES IMPORTED_LOCATION ${mempool_library})
 add_library(mempool::static STATIC IMPORTED GLOBAL)
 set_target_properties(mempool::static PROPERTIES IMPORTED_LOCATION ${mempool_archive})
 foreach(linked mempool::mempool mempool::static)
@@ -26,3 +33,12 @@ endforeach()
 target_link_options(mempool::static INTERFACE -Wl,-u,malloc,-u,_Znwm
   # The weak references to the program's C++ library take nothing out of its archive by themselves.
   $<$<LINK_LANGUAGE:CXX>:-Wl,-u,_ZSt17__throw_bad_allocv,-u,_ZSt15get_new_handlerv>)
+
+if(EXISTS "${mempool_spdlog_archive}" OR TARGET mempool_spdlog)
+  add_library(mempool::static_spdlog STATIC IMPORTED GLOBAL)
+  set_target_properties(mempool::static_spdlog PROPERTIES IMPORTED_LOCATION ${mempool_spdlog_archive})
+  # -u: the library refers to the seam weakly, and a weak reference alone takes nothing out of an archive.
+  # --eh-frame-hdr: the runtime in it looks its frames up there, which gcc leaves out of static programs.
+  target_link_options(mempool::static_spdlog INTERFACE -Wl,-u,mempool_sink_open,--eh-frame-hdr)
+  target_link_libraries(mempool::static_spdlog INTERFACE mempool::static)
+endif()

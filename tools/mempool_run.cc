@@ -39,7 +39,7 @@ constexpr std::string_view kHelp =
     "\n"
     "Runs PROGRAM under libmempool.so and prints a short summary on stderr when it has ended.\n"
     "\n"
-    "  --library FILE  the shared object to preload; default: libmempool.so beside this program\n"
+    "  --library FILE  the shared object to preload; default: the one beside this program, or installed with it\n"
     "  --help          this text\n"
     "\n"
     "A value of LD_PRELOAD is kept, behind ours. MEMPOOL_SUMMARY is set for PROGRAM, whatever it was; the other\n"
@@ -114,12 +114,15 @@ class CounterPage {
   std::string path_, folder_, file_;
 };
 
-std::string beside_this_program() {
+/// In a build folder the library lies beside this program, after an installation in the folder of libraries.
+std::string default_library() {
   char self[PATH_MAX];
   ssize_t const length = readlink("/proc/self/exe", self, sizeof self);
   if (length <= 0) return "libmempool.so";
   std::string_view const path{self, static_cast<std::size_t>(length)};
-  return std::string{path.substr(0, path.rfind('/') + 1)} + "libmempool.so";
+  std::string const folder{path.substr(0, path.rfind('/') + 1)};
+  std::string const beside = folder + "libmempool.so", installed = folder + MEMPOOL_INSTALLED_LIBRARY;
+  return access(beside.c_str(), F_OK) != 0 && access(installed.c_str(), F_OK) == 0 ? installed : beside;
 }
 
 std::string absolute_library(std::string const& given) {
@@ -301,7 +304,7 @@ int run(std::string const& library, char* const* command) {
 }  // namespace
 
 int main(int count, char** words) {
-  std::string library = beside_this_program();
+  std::string library = default_library();
   int next = 1;
   for (; next < count && words[next][0] == '-'; ++next) {
     std::string_view const word = words[next];

@@ -246,7 +246,7 @@ program_fakeroot() {
 }
 program_man() {
   export MANWIDTH=80 LC_ALL=C.UTF-8
-  "${under[@]}" man -P cat -l "$root/docs/libmempool.7" | digest
+  "${under[@]}" man -P cat -l "$root/docs/mempool.7" | digest
   {
     echo '.TH LONG 7'
     for ((i = 0; i < 3000; i++)); do printf '.SH PART %d\n.B bold\nText \\fIin italics\\fR of part %d.\n' $i $i; done
