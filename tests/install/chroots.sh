@@ -1,10 +1,8 @@
 # Debian releases as folders under build/chroots: sourced by tests/install/run, which sets root.
-#
-# What is mounted in one lives in a mount namespace of the command's own, and its processes in a process namespace: both
-# are gone when the command ends, however it ends.
 # shellcheck shell=bash disable=SC2154
 
 chroots=$root/build/chroots
+inside=$root/tests/install/inside
 declare -A debian=([bullseye]=11 [bookworm]=12 [trixie]=13)
 
 mirror() { # where this machine's apt has its own release from
@@ -13,18 +11,7 @@ mirror() { # where this machine's apt has its own release from
     "Codename: $(. /etc/os-release && echo "$VERSION_CODENAME")" | head -n 1
 }
 
-# inside TREE COMMAND...: with the project in /project, where nothing can be written.
-inside() {
-  unshare --mount --propagation private --pid --fork --kill-child bash -c '
-    tree=$1 project=$2
-    shift 2
-    mkdir -p "$tree/project" && mount -t proc proc "$tree/proc" && mount --rbind /dev "$tree/dev" &&
-      mount --bind "$project" "$tree/project" && mount -o remount,bind,ro "$tree/project" &&
-      exec chroot "$tree" env -u LD_PRELOAD HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"' inside "$1" "$root" "${@:2}"
-}
-
-# minimal SUITE TREE: unpacks a minimal system, which is fetched once.
+# minimal SUITE TREE: unpacks a minimal system, which is fetched once, in place of what is there.
 minimal() {
   local suite=$1 tree=$2 tarball=$chroots/$1.tar new=$chroots/$1.new
   mkdir -p "$chroots"
@@ -39,10 +26,11 @@ minimal() {
   cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
   apt-config dump | grep -iE '^Acquire::.*Proxy' > "$tree/etc/apt/apt.conf.d/90proxy"
   printf '#!/bin/sh\nexit 101\n' > "$tree/usr/sbin/policy-rc.d" && chmod +x "$tree/usr/sbin/policy-rc.d"
-  inside "$tree" apt-get -o Acquire::Retries=3 update
 }
 
 # with_packages TREE PACKAGE...
 with_packages() {
-  inside "$1" apt-get -o Acquire::Retries=3 install -y --no-install-recommends "${@:2}" && rm -f "$1"/var/cache/apt/archives/*.deb
+  "$inside" "$1" apt-get -o Acquire::Retries=3 update &&
+    "$inside" "$1" apt-get -o Acquire::Retries=3 install -y --no-install-recommends "${@:2}" &&
+    rm -f "$1"/var/cache/apt/archives/*.deb
 }

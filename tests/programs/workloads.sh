@@ -6,7 +6,7 @@
 # shellcheck shell=bash disable=SC2154
 
 declare -A needs=(
-  [python]=/usr/bin/python3 [python_tests]="/usr/bin/python3 /usr/lib/python3.11/test/test_dict" [git]="git python3"
+  [sorted]="sort xz gzip awk" [python]=/usr/bin/python3 [python_tests]="/usr/bin/python3 /usr/lib/python3.11/test/test_dict" [git]="git python3"
   [sqlite]=sqlite3 [gcc]=g++ [clang]=clang++ [self_build]="cmake ninja"
   [redis]="redis-server redis-cli redis-benchmark" [redis_allocator]="redis-server redis-cli"
   [memcached]="memcached memcslap memcstat" [lua]=lua5.4 [javac]="javac java" [nginx]="nginx wrk" [man]="man groff"
@@ -233,6 +233,13 @@ program_self_build() {
   sed -E "s/^\\[[0-9]+\\/[0-9]+\\] //; s|$PWD|.|g" built | grep -v "^ninja: Entering" | sort
   nm -D --defined-only tree/libmempool.so | cut -d' ' -f2- | sort | digest
   LD_PRELOAD=$PWD/tree/libmempool.so /bin/echo "the library it built works"
+}
+
+program_sorted() {
+  seq $((units * 20000)) | awk '{ print $1 * 7919 % 1000003 }' > numbers
+  "${under[@]}" sort -n numbers | digest
+  "${under[@]}" MEMPOOL_SUMMARY=0 xz -1 -T 2 -k numbers && xz -dc numbers.xz | digest
+  "${under[@]}" MEMPOOL_SUMMARY=0 gzip -k numbers && gzip -dc numbers.gz | digest
 }
 
 program_z3() {
