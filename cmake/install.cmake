@@ -30,7 +30,7 @@ write_basic_package_version_file(${package_files}/mempool-config-version.cmake C
 install(FILES ${package_files}/mempool-config.cmake ${package_files}/mempool-config-version.cmake
   ${PROJECT_SOURCE_DIR}/cmake/targets.cmake DESTINATION ${package_dir} COMPONENT development)
 
-# The flags of mempool::static for pkg-config, which does not know the language: those for C++ stand in a file of their own.
+# The flags of mempool::static for pkg-config, which does not know the language: those for C++ have a file of their own.
 get_target_property(static_flags mempool::static INTERFACE_LINK_OPTIONS)
 string(REGEX MATCH "\\$<\\$<LINK_LANGUAGE:CXX>:([^>]*)>" for_cxx "${static_flags}")
 set(static_cxx_flags ${CMAKE_MATCH_1})

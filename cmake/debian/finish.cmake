@@ -24,7 +24,8 @@ foreach(component ${CPACK_COMPONENTS_ALL})
   foreach(file ${files})
     if(IS_SYMLINK ${file})
     elseif(file MATCHES "\\.a$")
-      run(_ strip --strip-debug --remove-section=.comment --remove-section=.note --enable-deterministic-archives ${file})
+      run(_ strip --strip-debug --remove-section=.comment --remove-section=.note
+        --enable-deterministic-archives ${file})
     elseif(file MATCHES "\\.so\\.|/bin/")
       run(_ strip --strip-unneeded --remove-section=.comment --remove-section=.note ${file})
       list(APPEND programs_${component} ${file})
@@ -33,7 +34,8 @@ foreach(component ${CPACK_COMPONENTS_ALL})
 
   file(READ ${CPACK_MEMPOOL_SOURCE_DIR}/LICENSE licence)
   file(READ ${CPACK_MEMPOOL_SOURCE_DIR}/THIRD_PARTY.md others)
-  file(WRITE ${documents}/copyright "${licence}\n${others}\nOn Debian systems the GPL is in /usr/share/common-licenses/GPL-3.\n")
+  file(WRITE ${documents}/copyright
+    "${licence}\n${others}\nOn Debian systems the GPL is in /usr/share/common-licenses/GPL-3.\n")
   file(WRITE ${documents}/changelog.Debian "mempool (${CPACK_MEMPOOL_VERSION}) unstable; urgency=medium\n\n"
     "  * Built by the project itself; changelog.gz tells what is new.\n\n -- ${CPACK_PACKAGE_CONTACT}  ${date}\n")
   configure_file(${CPACK_MEMPOOL_SOURCE_DIR}/CHANGELOG.md ${documents}/changelog COPYONLY)
