@@ -1,10 +1,10 @@
 # What others use, in the build and where it is installed. Told from outside: mempool_include_dir, mempool_library,
-# mempool_archive and mempool_spdlog_archive.
+# mempool_archive and, where spdlog was built, mempool_spdlog_archive.
 #
 #   mempool::headers        the patterns and the C interface; a program finds the library where it is preloaded
 #   mempool::mempool        these, and libmempool.so
 #   mempool::static         these, and libmempool.a
-#   mempool::static_spdlog  these, and libmempool-spdlog.a: the monitor's lines go through spdlog
+#   mempool::static_spdlog  these, libmempool.a and libmempool-spdlog.a, through which its lines go then
 #   mempool::preload        libmempool.so, to be named and not linked: LD_PRELOAD=$<TARGET_FILE:mempool::preload>
 
 find_package(Threads REQUIRED)
@@ -34,7 +34,7 @@ target_link_options(mempool::static INTERFACE -Wl,-u,malloc,-u,_Znwm
   # The weak references to the program's C++ library take nothing out of its archive by themselves.
   $<$<LINK_LANGUAGE:CXX>:-Wl,-u,_ZSt17__throw_bad_allocv,-u,_ZSt15get_new_handlerv>)
 
-if(EXISTS "${mempool_spdlog_archive}" OR TARGET mempool_spdlog)
+if(mempool_spdlog_archive)
   add_library(mempool::static_spdlog STATIC IMPORTED GLOBAL)
   set_target_properties(mempool::static_spdlog PROPERTIES IMPORTED_LOCATION ${mempool_spdlog_archive})
   # -u: the library refers to the seam weakly, and a weak reference alone takes nothing out of an archive.
