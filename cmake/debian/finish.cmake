@@ -6,7 +6,7 @@ function(run variable)
   set(${variable} ${output} PARENT_SCOPE)
 endfunction()
 
-# The day of the last commit, so that one commit gives one package.
+# The day of the last commit: the same sources give the same changelog.
 execute_process(COMMAND git -C ${CPACK_MEMPOOL_SOURCE_DIR} log -1 --format=%aD
   OUTPUT_VARIABLE date OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 if(NOT date)
