@@ -85,13 +85,16 @@ if(MEMPOOL_GLIBC)
 endif()
 separate_arguments(link_flags UNIX_COMMAND "${CMAKE_CXX_FLAGS}")  # which C library, where it is not the compiler's own
 set(library ${CMAKE_CURRENT_BINARY_DIR}/libmempool.so)
+set(soname libmempool.so.${PROJECT_VERSION_MAJOR})
 include(${PROJECT_SOURCE_DIR}/cmake/spdlog.cmake)
 add_custom_command(OUTPUT ${library}
   ${bind_versions}
   COMMAND ${CMAKE_CXX_COMPILER} ${link_flags} -shared -nostartfiles -nodefaultlibs -o ${library} ${versioned}
     ${spdlog_object}
     -Wl,--version-script=${exports} -Wl,-Bsymbolic -Wl,-z,now,-z,relro,-z,nodelete,-z,defs
-    -Wl,--build-id=sha1 -Wl,-soname,libmempool.so -Wl,--gc-sections -lc -lgcc -Wl,--as-needed -lm
+    -Wl,--build-id=sha1 -Wl,-soname,${soname} -Wl,--gc-sections -lc -lgcc -Wl,--as-needed -lm
+  COMMAND ${CMAKE_COMMAND} -E create_symlink libmempool.so ${CMAKE_CURRENT_BINARY_DIR}/${soname}
+  BYPRODUCTS ${CMAKE_CURRENT_BINARY_DIR}/${soname}
   DEPENDS ${joined} ${spdlog_object} ${exports} ${glibc_list} ${PROJECT_SOURCE_DIR}/cmake/old-glibc
   COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(mempool_library ALL DEPENDS ${library} ${archive})
@@ -108,6 +111,7 @@ set(mempool_spdlog_archive ${spdlog_archive})
 include(${PROJECT_SOURCE_DIR}/cmake/targets.cmake)
 add_dependencies(mempool::mempool mempool_library)
 add_dependencies(mempool::static mempool_library)
+add_dependencies(mempool::preload mempool_library)
 if(spdlog_archive)
   add_dependencies(mempool::static_spdlog mempool_spdlog)
 endif()

@@ -1,10 +1,11 @@
-# What others link, in the build and where it is installed. Told from outside: mempool_include_dir, mempool_library,
+# What others use, in the build and where it is installed. Told from outside: mempool_include_dir, mempool_library,
 # mempool_archive and, where spdlog was built, mempool_spdlog_archive.
 #
 #   mempool::headers        the patterns and the C interface; a program finds the library where it is preloaded
 #   mempool::mempool        these, and libmempool.so
 #   mempool::static         these, and libmempool.a
 #   mempool::static_spdlog  these, libmempool.a and libmempool-spdlog.a, through which its lines go then
+#   mempool::preload        libmempool.so, to be named and not linked: LD_PRELOAD=$<TARGET_FILE:mempool::preload>
 
 find_package(Threads REQUIRED)
 add_library(mempool::headers INTERFACE IMPORTED GLOBAL)
@@ -17,6 +18,11 @@ endif()
 
 add_library(mempool::mempool SHARED IMPORTED GLOBAL)
 set_target_properties(mempool::mempool PROPERTIES IMPORTED_LOCATION ${mempool_library})
+if(NOT APPLE)  # a program whose libraries alone call malloc does not refer to it itself
+  target_link_options(mempool::mempool INTERFACE -Wl,--no-as-needed)
+endif()
+add_library(mempool::preload MODULE IMPORTED GLOBAL)
+set_target_properties(mempool::preload PROPERTIES IMPORTED_LOCATION ${mempool_library})
 add_library(mempool::static STATIC IMPORTED GLOBAL)
 set_target_properties(mempool::static PROPERTIES IMPORTED_LOCATION ${mempool_archive})
 foreach(linked mempool::mempool mempool::static)

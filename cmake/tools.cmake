@@ -9,3 +9,7 @@ foreach(source ${tool_sources})
   target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
 endforeach()
+
+file(RELATIVE_PATH libraries_from_programs /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${CMAKE_INSTALL_LIBDIR})
+target_compile_definitions(mempool-run PRIVATE MEMPOOL_INSTALLED_LIBRARY="${libraries_from_programs}/${soname}")
+install(TARGETS mempool-run DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT development)

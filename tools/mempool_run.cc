@@ -39,8 +39,8 @@ constexpr std::string_view kHelp =
     "\n"
     "Runs PROGRAM under libmempool.so and prints a short summary on stderr when it has ended.\n"
     "\n"
-    "  --library FILE  the shared object to preload; default: libmempool.so beside this program, and for a program on\n"
-    "                  musl ../musl/libmempool.so\n"
+    "  --library FILE  the shared object to preload; default: the one beside this program, or installed with it, and\n"
+    "                  for a program on musl ../musl/libmempool.so\n"
     "  --help          this text\n"
     "\n"
     "A value of LD_PRELOAD is kept, behind ours. MEMPOOL_SUMMARY is set for PROGRAM, whatever it was; the other\n"
@@ -115,12 +115,19 @@ class CounterPage {
   std::string path_, folder_, file_;
 };
 
-std::string beside_this_program(std::string const& file) {
+/// With a slash at its end; "" where the system does not tell.
+std::string own_folder() {
   char self[PATH_MAX];
   ssize_t const length = readlink("/proc/self/exe", self, sizeof self);
-  if (length <= 0) return file;
+  if (length <= 0) return {};
   std::string_view const path{self, static_cast<std::size_t>(length)};
-  return std::string{path.substr(0, path.rfind('/') + 1)} + file;
+  return std::string{path.substr(0, path.rfind('/') + 1)};
+}
+
+/// In a build folder the library lies beside this program, after an installation in the folder of libraries.
+std::string default_library() {
+  std::string const beside = own_folder() + "libmempool.so", installed = own_folder() + MEMPOOL_INSTALLED_LIBRARY;
+  return access(beside.c_str(), F_OK) != 0 && access(installed.c_str(), F_OK) == 0 ? installed : beside;
 }
 
 std::string absolute_library(std::string const& given) {
@@ -277,9 +284,9 @@ int exit_code(int status) { return WIFSIGNALED(status) ? kSignalBase + WTERMSIG(
 /// What serves the program: the library that was named, or that beside us; for a program on musl the one that was built
 /// for it in the same tree. Under a library for another C library it would not start.
 std::string library_for(const char* program, const char* named) {
-  std::string const library = named != nullptr ? named : beside_this_program("libmempool.so");
+  std::string const library = named != nullptr ? named : default_library();
   if (!runs_on_musl(program) || !asks_for_glibc(library)) return library;
-  std::string const other = beside_this_program("../musl/libmempool.so");
+  std::string const other = own_folder() + "../musl/libmempool.so";
   if (named == nullptr && access(other.c_str(), R_OK) == 0) return other;
   fail(kNotExecutable, program,
        "it runs on musl, and would not start under a libmempool for glibc; scripts/build musl makes one for --library");

@@ -6,7 +6,7 @@
 # shellcheck shell=bash disable=SC2154
 
 declare -A needs=(
-  [python]=/usr/bin/python3 [python_tests]="/usr/bin/python3 /usr/lib/python3.11/test/test_dict" [git]="git python3"
+  [sorted]="sort xz gzip awk" [python]=/usr/bin/python3 [python_tests]="/usr/bin/python3 /usr/lib/python3.11/test/test_dict" [git]="git python3"
   [sqlite]=sqlite3 [gcc]=g++ [clang]=clang++ [self_build]="cmake ninja"
   [redis]="redis-server redis-cli redis-benchmark" [redis_allocator]="redis-server redis-cli"
   [memcached]="memcached memcslap memcstat" [lua]=lua5.4 [javac]="javac java" [nginx]="nginx wrk" [man]="man groff"
@@ -235,6 +235,13 @@ program_self_build() {
   LD_PRELOAD=$PWD/tree/libmempool.so /bin/echo "the library it built works"
 }
 
+program_sorted() {
+  seq $((units * 20000)) | awk '{ print $1 * 7919 % 1000003 }' > numbers
+  "${under[@]}" sort -n numbers | digest
+  "${under[@]}" MEMPOOL_SUMMARY=0 xz -1 -T 2 -k numbers && xz -dc numbers.xz | digest
+  "${under[@]}" MEMPOOL_SUMMARY=0 gzip -k numbers && gzip -dc numbers.gz | digest
+}
+
 program_z3() {
   /usr/bin/python3 "$inputs/pigeons.py" $((units > 5 ? 10 : 6)) > problem.smt2
   "${under[@]}" z3 -smt2 problem.smt2
@@ -246,7 +253,7 @@ program_fakeroot() {
 }
 program_man() {
   export MANWIDTH=80 LC_ALL=C.UTF-8
-  "${under[@]}" man -P cat -l "$root/docs/libmempool.7" | digest
+  "${under[@]}" man -P cat -l "$root/docs/mempool.7" | digest
   {
     echo '.TH LONG 7'
     for ((i = 0; i < 3000; i++)); do printf '.SH PART %d\n.B bold\nText \\fIin italics\\fR of part %d.\n' $i $i; done
