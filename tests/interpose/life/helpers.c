@@ -67,6 +67,10 @@ void fail(const char* why, long a, long b) {
   printf("%s: %ld, %ld\n", why, a, b);
   exit(1);
 }
+int rounds(int n) {
+  const char* const most = getenv("LIFE_ROUNDS");
+  return most && atoi(most) < n ? atoi(most) : n;
+}
 void expect_child(pid_t child) {
   int status = -1;
   if (child < 0 || waitpid(child, &status, 0) != child || status != 0) fail("child ended with", status, errno);

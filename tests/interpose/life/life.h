@@ -43,6 +43,7 @@ void join_busy(pthread_t* threads, int n);
 long resident_kib(void);
 void fail(const char* why, long a, long b);
 void expect_child(pid_t child);
+int rounds(int n); /* of a scene: n, or where LIFE_ROUNDS is set at most so many, and then too few to measure by */
 
 #define SCENES(X) \
   X(short_threads) X(destructors_that_allocate) X(no_keys_left) X(small_stacks) X(freed_by_others) \
