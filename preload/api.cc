@@ -1,4 +1,4 @@
-// The C interface, mempool.h. Each checks its arguments; what it does is the monitor's.
+// The C interface, mempool.h, but for the version. Each checks its arguments; what it does is the monitor's.
 
 #include <cerrno>
 #include <cstring>
@@ -7,7 +7,6 @@
 #include "monitor/monitor.hpp"
 #include "monitor/registry.hpp"
 #include "options/options.hpp"
-#include "platform/fatal.hpp"
 #include "pressure/limit.hpp"
 #include "routing/router.hpp"
 
@@ -31,8 +30,6 @@ long registered(long registration) noexcept {
 }
 
 }  // namespace
-
-MEMPOOL_EXPORT const char* libmempool_version(void) { return kVersionLine; }
 
 MEMPOOL_EXPORT int libmempool_get_snapshot(libmempool_snapshot* into) {
   if (into == nullptr || into->size < offsetof(libmempool_snapshot, level) + sizeof into->level) return EINVAL;

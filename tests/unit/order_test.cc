@@ -141,7 +141,7 @@ TEST(Order, a_record_that_a_thread_gave_up_is_the_next_ones_with_all_that_was_wr
   };
   std::thread first{[&] {
     for (int i = 0; i < 100; ++i) routing::release(routing::allocate(48));
-    given_up.store(pools::cache.record, std::memory_order_relaxed);
+    given_up.store(pools::cache().record, std::memory_order_relaxed);
     routing::thread_exit();
     step.store(1, std::memory_order_relaxed);
     wait_for(2);
@@ -149,7 +149,7 @@ TEST(Order, a_record_that_a_thread_gave_up_is_the_next_ones_with_all_that_was_wr
   std::thread second{[&] {
     wait_for(1);
     routing::release(routing::allocate(48));
-    taken.store(pools::cache.record, std::memory_order_relaxed);
+    taken.store(pools::cache().record, std::memory_order_relaxed);
     step.store(2, std::memory_order_relaxed);
   }};
   first.join();
