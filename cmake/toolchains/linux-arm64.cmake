@@ -8,7 +8,8 @@ set(MEMPOOL_TOOL_PREFIX aarch64-linux-gnu-)
 # docs/decisions/0010-arm64.md.
 set(CMAKE_C_FLAGS_INIT -mno-outline-atomics)
 set(CMAKE_CXX_FLAGS_INIT -mno-outline-atomics)
-set(CMAKE_FIND_ROOT_PATH /usr/aarch64-linux-gnu)
+set(CMAKE_FIND_ROOT_PATH /usr/aarch64-linux-gnu ${MEMPOOL_PACKAGES})  # a folder with that machine's packages unpacked
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)

@@ -25,7 +25,8 @@ std::size_t from_environment(const char* name, std::size_t otherwise) {
 }
 
 [[maybe_unused]] bool const is_another_machine = [] {
-  os::pretend(from_environment("MEMPOOL_TEST_PAGE", os::page_size()), from_environment("MEMPOOL_TEST_ADDRESSES", SIZE_MAX));
+  os::pretend(from_environment("MEMPOOL_TEST_PAGE", os::page_size()),
+              from_environment("MEMPOOL_TEST_ADDRESSES", SIZE_MAX));
   return true;
 }();
 
