@@ -269,8 +269,8 @@ bool write_stderr(std::string_view text) noexcept {
   return write_all(2, text);
 }
 
-// The footprint is what the system holds against a process: compressed and swapped pages count, clean file pages do not.
-// RLIMIT_DATA is compared with it too, for want of a number that tells private mappings alone.
+// The footprint is what the system holds against a process: compressed and swapped pages count, clean file pages do
+// not. RLIMIT_DATA is compared with it too, for want of a number that tells private mappings alone.
 Resident resident() noexcept {
   KeepErrno const keep;
   task_vm_info_data_t const info = vm_info();

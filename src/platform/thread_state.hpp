@@ -1,8 +1,9 @@
 // What each thread has of its own, all zero before its first use. Trivial types alone: nothing is constructed or ended.
 //
-// Linux: a variable in the static TLS block. macOS: the loader takes a thread_local's memory from malloc when it is first
-// touched, so the parts lie in an area of ours behind a pthread key (thread_state_macos.cc). A thread without an area,
-// and one whose exit has run, read an area that is nobody's: has_own() is false there, and nothing may be written.
+// Linux: a variable in the static TLS block. macOS: the loader takes a thread_local's memory from malloc when it is
+// first touched, so the parts lie in an area of ours behind a pthread key (thread_state_macos.cc). A thread without an
+// area, and one whose exit has run, read an area that is nobody's: has_own() is false there, and nothing may be
+// written.
 #pragma once
 
 #include <cstddef>
