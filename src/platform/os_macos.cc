@@ -23,7 +23,6 @@
 #include "platform/hooks.hpp"
 #include "platform/os.hpp"
 #include "platform/stderr_rule.hpp"
-#include "platform/thread_state.hpp"
 
 extern "C" {
 int __ulock_wait(std::uint32_t operation, void* word, std::uint64_t expected, std::uint32_t timeout_us);
@@ -376,7 +375,6 @@ void before_fork() noexcept {
 void after_fork(bool in_child) noexcept {
   unsigned const count = fork_hook_count.load(std::memory_order_acquire);
   for (unsigned i = 0; i < count; ++i) in_child ? fork_hooks[i].child() : fork_hooks[i].parent();
-  if (in_child) forget_others();
 }
 
 }  // namespace mempool::os

@@ -10,6 +10,7 @@
 #include "base/line.hpp"
 #include "platform/fatal.hpp"
 #include "platform/os.hpp"
+#include "platform/thread_state.hpp"
 #include "pools/class_pool.hpp"
 #include "pools/pools.hpp"
 #include "pools/record.hpp"
@@ -269,6 +270,7 @@ void fork_child() noexcept {
   leave_summary_to_parent();
   pools::fork_child();
   fallback::fork_child();
+  os::forget_others();
 }
 
 }  // namespace mempool::routing
