@@ -1,7 +1,7 @@
 # libmempool.dylib and libmempool.a of macOS: our objects and mimalloc's, with libSystem alone behind them.
 #
-# There is no `ld -r` that joins and hides on both the system's linker and LLVM's, so mimalloc's names are given a prefix
-# as it is compiled, and ours are hidden: a program that links its own mimalloc beside libmempool.a meets none of them.
+# There is no `ld -r` that joins and hides on both the system's linker and LLVM's, so mimalloc's names are given a
+# prefix as it is compiled, and ours are hidden: a program that links its own mimalloc beside libmempool.a meets none.
 
 file(GLOB mimalloc_files ${mimalloc_source}/include/*.h ${mimalloc_source}/src/*.c ${mimalloc_source}/src/*.h)
 set(names "")

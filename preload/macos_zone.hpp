@@ -7,8 +7,8 @@
 
 namespace mempool::macos {
 
-/// At load, by one thread. In the dylib the zone is registered, and malloc() is interposed; in the static form it becomes
-/// the first zone, which malloc() asks.
+/// At load, by one thread. In the dylib the zone is registered, and malloc() is interposed; in the static form it
+/// becomes the first zone, which malloc() asks.
 void register_zone() noexcept;
 malloc_zone_t* zone() noexcept;
 

@@ -1,6 +1,6 @@
-# macOS from Linux: compiled by zig's clang, beside which lie the system's headers and the list of what libSystem exports,
-# and linked by LLVM's ld64.lld, since zig's own linker drops the section of interposed functions without a word. Both
-# are fetched by `scripts/deps macos`.
+# macOS from Linux: compiled by zig's clang, beside which lie the system's headers and the list of what libSystem
+# exports, and linked by LLVM's ld64.lld, since zig's own linker drops the section of interposed functions without a
+# word. Both are fetched by `scripts/deps macos`.
 
 set(CMAKE_SYSTEM_NAME Darwin)
 set(CMAKE_SYSTEM_PROCESSOR ${MEMPOOL_MACOS_ARCH})

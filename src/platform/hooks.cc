@@ -1,5 +1,7 @@
 #include "platform/hooks.hpp"
 
+#include "platform/thread_state.hpp"
+
 #include <cerrno>
 #include <pthread.h>
 
@@ -14,6 +16,7 @@ extern "C" int __register_atfork(void (*prepare)(), void (*parent)(), void (*chi
 #endif
 
 namespace mempool::os {
+#if !defined(MEMPOOL_STATE_BEHIND_KEY)
 namespace {
 
 constinit Hook thread_exit = nullptr;
@@ -36,6 +39,8 @@ void call_at_thread_exit() noexcept {
   pthread_setspecific(key, &key);  // any value but nullptr: the destructor is what counts
   errno = saved;
 }
+
+#endif
 
 void call_at_fork(Hook prepare, Hook parent, Hook child) noexcept {
 #ifdef __GLIBC__

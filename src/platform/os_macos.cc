@@ -23,7 +23,6 @@
 #include "platform/hooks.hpp"
 #include "platform/os.hpp"
 #include "platform/stderr_rule.hpp"
-#include "platform/thread_state.hpp"
 
 extern "C" {
 int __ulock_wait(std::uint32_t operation, void* word, std::uint64_t expected, std::uint32_t timeout_us);
@@ -275,8 +274,8 @@ bool write_stderr(std::string_view text) noexcept {
   return write_all(2, text);
 }
 
-// The footprint is what the system holds against a process: compressed and swapped pages count, clean file pages do not.
-// RLIMIT_DATA is compared with it too, for want of a number that tells private mappings alone.
+// The footprint is what the system holds against a process: compressed and swapped pages count, clean file pages do
+// not. RLIMIT_DATA is compared with it too, for want of a number that tells private mappings alone.
 Resident resident() noexcept {
   KeepErrno const keep;
   task_vm_info_data_t const info = vm_info();
@@ -382,7 +381,6 @@ void before_fork() noexcept {
 void after_fork(bool in_child) noexcept {
   unsigned const count = fork_hook_count.load(std::memory_order_acquire);
   for (unsigned i = 0; i < count; ++i) in_child ? fork_hooks[i].child() : fork_hooks[i].parent();
-  if (in_child) forget_others();
 }
 
 }  // namespace mempool::os

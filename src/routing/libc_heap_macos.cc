@@ -15,22 +15,25 @@ namespace {
 constinit std::atomic<malloc_zone_t*> system_zone{nullptr};
 
 malloc_zone_t* first_zone() noexcept {
-  malloc_good_size(1);  // has the C library set its zones up, should this be the process's first request
   vm_address_t* zones = nullptr;
   unsigned count = 0;
   if (malloc_get_all_zones(mach_task_self(), nullptr, &zones, &count) != KERN_SUCCESS || count == 0) return nullptr;
   return reinterpret_cast<malloc_zone_t*>(zones[0]);
 }
 
-malloc_zone_t* zone() noexcept { return system_zone.load(std::memory_order_relaxed); }
+/// What stands first before a zone of ours can; asked again where the system had set none up yet.
+malloc_zone_t* zone() noexcept {
+  malloc_zone_t* known = system_zone.load(std::memory_order_relaxed);
+  if (known == nullptr) system_zone.store(known = first_zone(), std::memory_order_relaxed);
+  return known;
+}
 
 }  // namespace
 
 void* next_symbol(const char* name) noexcept { return dlsym(RTLD_NEXT, name); }
 void* program_symbol(const char* name) noexcept { return dlsym(RTLD_DEFAULT, name); }
 
-/// Called at start, before a zone of ours can be the first.
-void remember_break() noexcept { system_zone.store(first_zone(), std::memory_order_relaxed); }
+void remember_break() noexcept { zone(); }
 bool find() noexcept { return zone() != nullptr; }
 
 void* allocate(std::size_t size) noexcept { return malloc_zone_malloc(zone(), size); }

@@ -11,6 +11,7 @@
 #include "platform/c_library.hpp"
 #include "platform/fatal.hpp"
 #include "platform/os.hpp"
+#include "platform/thread_state.hpp"
 #include "pools/class_pool.hpp"
 #include "pools/pools.hpp"
 #include "pools/record.hpp"
@@ -273,6 +274,7 @@ void fork_child() noexcept {
   leave_summary_to_parent();
   pools::fork_child();
   fallback::fork_child();
+  os::forget_others();
 }
 
 }  // namespace mempool::routing

@@ -2,7 +2,7 @@
 first half points into nor the constructors.
 
 usage: macho.py FILE COMMAND, and one line of output per fact:
-  interpose   REPLACEE LIBRARY strong|weak, for each pair, in order; a pair that dyld would pass over is a line "bad ..."
+  interpose   REPLACEE LIBRARY strong|weak, for each pair, in order; a pair that dyld passes over is a line "bad ..."
   exports     the names that others see
   undefined   NAME LIBRARY
   init        the names behind __mod_init_func and __init_offsets

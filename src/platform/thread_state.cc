@@ -3,6 +3,10 @@
 // pthread_key_create, _setspecific and _getspecific allocate nothing here: libpthread keeps a thread's values in the
 // thread itself. Areas are recycled, never unmapped. Nothing waits: a signal handler may need an area too.
 
+#include "platform/thread_state.hpp"
+
+#if defined(MEMPOOL_STATE_BEHIND_KEY)
+
 #include <pthread.h>
 
 #include <atomic>
@@ -12,11 +16,10 @@
 
 #include "platform/hooks.hpp"
 #include "platform/os.hpp"
-#include "platform/thread_state.hpp"
 
 namespace mempool::os {
 
-constinit std::atomic<pthread_key_t> state_key{0};
+constinit std::atomic<pthread_key_t> state_key{kNoKey};
 alignas(64) const char no_state[static_cast<std::size_t>(Part::end)] = {};
 
 namespace {
@@ -37,7 +40,7 @@ constinit std::atomic<Area*> ended{nullptr};
 
 Area* mine() noexcept {
   pthread_key_t const key = state_key.load(std::memory_order_acquire);
-  return key != 0 ? static_cast<Area*>(pthread_getspecific(key)) : nullptr;
+  return key != kNoKey ? static_cast<Area*>(pthread_getspecific(key)) : nullptr;
 }
 
 void give_back(Area* area) noexcept {
@@ -87,7 +90,7 @@ bool has_own() noexcept {
 
 bool make_own() noexcept {
   pthread_key_t const key = state_key.load(std::memory_order_acquire);
-  if (key == 0) return false;
+  if (key == kNoKey) return false;
   if (mine() != nullptr) return has_own();
   int const saved = errno;
   Area* const area = take_free();
@@ -117,3 +120,5 @@ void set_thread_exit(Hook hook) noexcept {
 void call_at_thread_exit() noexcept {}
 
 }  // namespace mempool::os
+
+#endif
