@@ -114,14 +114,18 @@ class CounterPage {
   std::string path_, folder_, file_;
 };
 
-/// In a build folder the library lies beside this program, after an installation in the folder of libraries.
-std::string default_library() {
+std::string beside_this_program(std::string const& file) {
   char self[PATH_MAX];
   ssize_t const length = readlink("/proc/self/exe", self, sizeof self);
-  if (length <= 0) return "libmempool.so";
+  if (length <= 0) return file;
   std::string_view const path{self, static_cast<std::size_t>(length)};
-  std::string const folder{path.substr(0, path.rfind('/') + 1)};
-  std::string const beside = folder + "libmempool.so", installed = folder + MEMPOOL_INSTALLED_LIBRARY;
+  return std::string{path.substr(0, path.rfind('/') + 1)} + file;
+}
+
+/// In a build folder the library lies beside this program, after an installation in the folder of libraries.
+std::string default_library() {
+  std::string const beside = beside_this_program("libmempool.so");
+  std::string const installed = beside_this_program(MEMPOOL_INSTALLED_LIBRARY);
   return access(beside.c_str(), F_OK) != 0 && access(installed.c_str(), F_OK) == 0 ? installed : beside;
 }
 
