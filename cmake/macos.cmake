@@ -84,7 +84,12 @@ if(NOT MEMPOOL_MACOS_LINK)
   endif()
 endif()
 set(options -install_name,@rpath/libmempool.dylib -compatibility_version,${PROJECT_VERSION_MAJOR}.0
-  -current_version,${PROJECT_VERSION} -exported_symbol,_libmempool_*)
+  -current_version,${PROJECT_VERSION})
+file(STRINGS ${exports} names REGEX "libmempool_")
+foreach(line ${names})
+  string(REGEX REPLACE ".*(libmempool_[a-z_]+).*" "-exported_symbol,_\\1" option "${line}")
+  list(APPEND options ${option})
+endforeach()
 # Newer than the oldest system, and than some SDKs.
 set(functions ${PROJECT_SOURCE_DIR}/preload/macos_functions.def)
 file(STRINGS ${functions} weak REGEX "^MEMPOOL_PAIR.malloc_type_")

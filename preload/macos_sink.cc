@@ -2,5 +2,5 @@
 
 #include "monitor/seam.h"
 
-bool mempool_sink_open(const mempool_sink_style*, unsigned) { return false; }
-void mempool_sink_write(int, const char*, std::size_t) {}
+bool libmempool_sink_open(const libmempool_sink_style*, unsigned) { return false; }
+void libmempool_sink_write(int, const char*, std::size_t) {}

@@ -97,6 +97,12 @@ Span reserve(std::size_t bytes, std::size_t alignment) noexcept {
   return reserved;
 }
 
+bool could_reserve(std::size_t bytes) noexcept {
+  Span const probe = map_aligned(bytes, page_size(), PROT_NONE, MAP_NORESERVE);
+  unmap(probe);
+  return !probe.empty();
+}
+
 bool commit(Span range) noexcept {
   KeepErrno const keep;
   if (mprotect(range.begin, range.bytes, PROT_READ | PROT_WRITE) != 0) return false;
