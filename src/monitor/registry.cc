@@ -48,16 +48,16 @@ long add(Entry const& filled) noexcept {
 /// Calls `call` with the entry, if it is still there, and with no lock held.
 template <class Call>
 void call_if_there(Entry& entry, long id, Call call) noexcept {
+  if (!os::make_own()) return;  // no memory to note the call in: it would wait for itself where it takes itself out
   {
     Guard const guard{lock};
     if (!guard || entry.id != id) return;
     ++entry.calls;
   }
-  bool const has_own = os::make_own();  // else it waits for itself where it takes itself out
   Entry* const outer = own_call();
-  if (has_own) own_call() = &entry;
+  own_call() = &entry;
   call(entry);
-  if (has_own) own_call() = outer;
+  own_call() = outer;
   {
     Guard const guard{lock};
     --entry.calls;
