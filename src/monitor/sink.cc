@@ -24,6 +24,7 @@ constinit bool opened = false;
 constinit bool use_spdlog = false;
 constinit Place places[kMostPlaces];
 constinit unsigned place_count = 0;
+constinit bool is_last_line = false;  // whether what is being said is for the places that keep one line
 constinit std::uint64_t lost = 0;
 constinit char log_text[4096] = {};
 
@@ -97,6 +98,12 @@ pressure::Level level_of(Event const& event) noexcept {
   }
 }
 
+/// What gave_back and exhausted tell is of use beside the line before them, which names the limit and the holders: where
+/// one line is kept, it is that one.
+bool stands_alone(Event const& event) noexcept {
+  return event.kind != Event::Kind::gave_back && event.kind != Event::Kind::exhausted;
+}
+
 bool write_last_line(Place const& place, std::string_view text) noexcept {
   // /dev/termination-log is there where somebody reads it; a file that the user named is made.
   int const made = std::strcmp(place.path, kTerminationLog) == 0 ? 0 : O_CREAT;
@@ -123,6 +130,7 @@ void remember_log() noexcept {
 
 void say(Event const& event) noexcept {
   open_once();
+  is_last_line = stands_alone(event);
   LongLine text;
   if (is_json())
     format_json(text, event, os::process_id(), wall_clock_ns());
@@ -149,6 +157,7 @@ extern "C" void libmempool_sink_emit(unsigned number, const char* text, std::siz
   using Kind = monitor::Place::Kind;
   monitor::Place& place = monitor::places[number];
   std::string_view const line{text, length};
+  if (place.kind == Kind::last_line && !monitor::is_last_line) return;
   bool const written = place.kind == Kind::stderr_of_the_program ? os::write_stderr(line)
                        : place.kind == Kind::file                ? monitor::write_file(place, line)
                                                                  : monitor::write_last_line(place, line);

@@ -78,8 +78,7 @@ inline constexpr std::array kTable = {
         "Longest time between two looks at memory; near the limit the monitor looks more often by itself."},
     Row{Opt::log, "MEMPOOL_LOG", Unit::path, "stderr", "stderr, termination, termination=FILE, files; a comma between",
         "Where the monitor's lines go. A file is appended to, and made when the first line is due; termination keeps "
-        "the "
-        "last line alone, in /dev/termination-log."},
+        "the last line that names the limit, in /dev/termination-log."},
     Row{Opt::log_format, "MEMPOOL_LOG_FORMAT", Unit::format, "text", "text or json",
         "json writes each of the monitor's lines as one object, sizes in bytes."},
     Row{Opt::verbose, "MEMPOOL_VERBOSE", Unit::flag, "0", "0 or 1",
