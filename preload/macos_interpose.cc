@@ -4,7 +4,7 @@
 // dyld applies them to every image but this one, so here `malloc` is the system's. A pair counts only where the
 // replacement is our own code and the replacee somebody else's; one whose replacee is not there (weak, older systems)
 // is passed over. The C++ operators are not among them: libc++'s call what is replaced here, ask the program's
-// new_handler and throw its bad_alloc; and a program's own operators stay its own (docs/decisions/0011-macos.md).
+// new_handler and throw its bad_alloc; and a program's own operators stay its own (docs/decisions/0010-macos.md).
 //
 // A block of ours goes to the router. One of another zone, allocated before us or past us, goes to the system's
 // function, which asks the zones; so it does with a zone that is not ours.

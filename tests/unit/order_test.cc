@@ -1,4 +1,4 @@
-// Litmus tests of how threads hand memory to each other; the argument for each is in docs/decisions/0010-arm64.md.
+// Litmus tests of how threads hand memory to each other; the argument for each is in docs/decisions/0009-arm64.md.
 //
 // What is handed over is plain memory: where the order were missing, a weak processor would show a wrong value and
 // ThreadSanitizer a race. An x86 processor, and so an emulator that runs on one, is too strong to show the former.
