@@ -75,6 +75,13 @@ inline bool asks_for_glibc(std::string const& library) {
   return head_of(library).find(std::string_view{"libc.so.6", 10}) != std::string::npos;
 }
 
+/// The processor that this program and its library are for.
+#if defined(__aarch64__)
+inline constexpr Elf64_Half kMachine = EM_AARCH64;
+#else
+inline constexpr Elf64_Half kMachine = EM_X86_64;
+#endif
+
 /// A reason, as the rest of a sentence about the program.
 inline std::string why_not_loaded(std::string const& program, bool as_interpreter = false) {
   std::string const path = found_in_path(program);
@@ -88,7 +95,7 @@ inline std::string why_not_loaded(std::string const& program, bool as_interprete
   Elf64_Ehdr header;
   if (head.size() < sizeof header || !head.starts_with(ELFMAG)) return "its file cannot be read as a program";
   std::memcpy(&header, head.data(), sizeof header);
-  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64)
+  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != kMachine)
     return "it is a program for another processor or word size";
   if (loader_of(head).empty()) return "it is statically linked, and has no loader that reads LD_PRELOAD";
   return "its loader took no LD_PRELOAD (file capabilities do that), or it ended too early to tell";
