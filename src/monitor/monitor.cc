@@ -561,6 +561,8 @@ void* run(void*) {
   pressure::monitor_ends();
   running_in.store(0, std::memory_order_release);
   pressure::monitor_ended(watcher.left_for_growth());
+  // Who registered since the last look found this monitor still there.
+  if (anyone_is_registered()) pressure::start_due.store(true, std::memory_order_release);
   watcher.settle();
   return nullptr;
 }
