@@ -2,11 +2,15 @@
 # are also the two Debian packages: `runtime` is what a program needs to start, `development` the rest.
 
 # Debian's folder for libraries under every prefix: its compilers, loader, CMake and pkg-config look there.
-if(CMAKE_LIBRARY_ARCHITECTURE AND EXISTS /etc/debian_version)
+if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_INSTALL_LIBDIR
+    AND CMAKE_LIBRARY_ARCHITECTURE AND EXISTS /etc/debian_version)
   set(CMAKE_INSTALL_LIBDIR lib/${CMAKE_LIBRARY_ARCHITECTURE} CACHE PATH "Folder of the libraries, under the prefix")
 endif()
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  message(FATAL_ERROR "CMAKE_INSTALL_LIBDIR=\"${CMAKE_INSTALL_LIBDIR}\" is not a folder under the prefix, such as lib")
+endif()
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mempool)
 set(package_files ${CMAKE_CURRENT_BINARY_DIR}/package)
 
@@ -29,7 +33,9 @@ endif()
 install(FILES ${archive} ${spdlog_archive} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mempool DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 install(FILES ${PROJECT_SOURCE_DIR}/docs/mempool.7 DESTINATION ${CMAKE_INSTALL_MANDIR}/man7 COMPONENT development)
-install(FILES ${PROJECT_SOURCE_DIR}/docs/mempool-run.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT development)
+if(MEMPOOL_TOOLS)
+  install(FILES ${PROJECT_SOURCE_DIR}/docs/mempool-run.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT development)
+endif()
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/mempool-config.cmake.in ${package_files}/mempool-config.cmake
   INSTALL_DESTINATION ${package_dir} PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR

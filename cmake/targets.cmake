@@ -18,7 +18,9 @@ endif()
 
 add_library(mempool::mempool SHARED IMPORTED GLOBAL)
 set_target_properties(mempool::mempool PROPERTIES IMPORTED_LOCATION ${mempool_library})
-if(NOT APPLE)  # a program whose libraries alone call malloc does not refer to it itself
+# A program whose libraries alone call malloc does not refer to it itself. The option holds for the whole link: a library
+# that the program names and does not need is then loaded too.
+if(NOT APPLE)
   target_link_options(mempool::mempool INTERFACE -Wl,--no-as-needed)
 endif()
 add_library(mempool::preload MODULE IMPORTED GLOBAL)

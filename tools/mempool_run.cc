@@ -285,7 +285,10 @@ int exit_code(int status) { return WIFSIGNALED(status) ? kSignalBase + WTERMSIG(
 /// for it in the same tree. Under a library for another C library it would not start.
 std::string library_for(const char* program, const char* named) {
   std::string const library = named != nullptr ? named : default_library();
-  if (!runs_on_musl(program) || !asks_for_glibc(library)) return library;
+  CLibrary const wanted = c_library_of(program), given = c_library_behind(library);
+  if (wanted == given || wanted == CLibrary::unknown || given == CLibrary::unknown) return library;
+  if (wanted == CLibrary::glibc)
+    fail(kNotExecutable, program, "it runs on glibc, and would not start under a libmempool for musl");
   std::string const other = own_folder() + "../musl/libmempool.so";
   if (named == nullptr && access(other.c_str(), R_OK) == 0) return other;
   fail(kNotExecutable, program,

@@ -32,6 +32,8 @@ inline std::string found_in_path(std::string const& name) {
 
 /// The first 64 KiB of a file: an ELF file's headers, and the names that it asks for.
 inline std::string head_of(std::string const& path) {
+  struct stat about {};
+  if (stat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) return {};  // to open a pipe would wait
   std::ifstream file{path, std::ios::binary};
   std::string head(64 * 1024, '\0');
   file.read(head.data(), static_cast<std::streamsize>(head.size()));
@@ -52,6 +54,7 @@ inline std::string_view loader_of(std::string_view head) {
   Elf64_Ehdr header;
   if (head.size() < sizeof header) return {};
   std::memcpy(&header, head.data(), sizeof header);
+  if (header.e_ident[EI_CLASS] != ELFCLASS64) return {};
   for (unsigned i = 0; i < header.e_phnum; ++i) {
     std::size_t const at = header.e_phoff + std::size_t{i} * header.e_phentsize;
     if (at + sizeof(Elf64_Phdr) > head.size()) break;
@@ -63,16 +66,23 @@ inline std::string_view loader_of(std::string_view head) {
   return {};
 }
 
-/// A program, or a script's interpreter, whose C library is musl.
-inline bool runs_on_musl(std::string const& program) {
+enum class CLibrary { unknown, glibc, musl };
+
+/// That of a program, or of a script's interpreter; unknown for one that is statically linked.
+inline CLibrary c_library_of(std::string const& program) {
   std::string head = head_of(found_in_path(program));
   if (std::string const interpreter = interpreter_of(head); !interpreter.empty()) head = head_of(interpreter);
-  return head.starts_with(ELFMAG) && loader_of(head).find("musl") != std::string_view::npos;
+  if (!head.starts_with(ELFMAG)) return CLibrary::unknown;
+  std::string_view const loader = loader_of(head);
+  if (loader.find("musl") != std::string_view::npos) return CLibrary::musl;
+  return loader.find("/ld-linux") != std::string_view::npos ? CLibrary::glibc : CLibrary::unknown;
 }
 
-/// A shared object that asks for glibc, by the name that no other C library has.
-inline bool asks_for_glibc(std::string const& library) {
-  return head_of(library).find(std::string_view{"libc.so.6", 10}) != std::string::npos;
+/// The one that a shared object asks for, by its name.
+inline CLibrary c_library_behind(std::string const& library) {
+  std::string const head = head_of(library);
+  if (head.find(std::string_view{"libc.so.6", 10}) != std::string::npos) return CLibrary::glibc;
+  return head.find(std::string_view{"libc.so", 8}) != std::string::npos ? CLibrary::musl : CLibrary::unknown;
 }
 
 /// The processor that this program and its library are for.

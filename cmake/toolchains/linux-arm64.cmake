@@ -4,10 +4,6 @@ set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(MEMPOOL_TOOL_PREFIX aarch64-linux-gnu-)
-# Atomic instructions in place. Left to itself the compiler calls helpers that a constructor of libgcc's sets up.
-# docs/decisions/0009-arm64.md.
-set(CMAKE_C_FLAGS_INIT -mno-outline-atomics)
-set(CMAKE_CXX_FLAGS_INIT -mno-outline-atomics)
 set(CMAKE_FIND_ROOT_PATH /usr/aarch64-linux-gnu ${MEMPOOL_PACKAGES})  # a folder with that machine's packages unpacked
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)

@@ -6,7 +6,9 @@
 
 namespace mempool {
 
-#if defined(__aarch64__)
+#if defined(__APPLE__)
+inline constexpr std::size_t kLargestPage = std::size_t{16} << 10;
+#elif defined(__aarch64__)
 inline constexpr std::size_t kLargestPage = std::size_t{64} << 10;  // 4, 16 or 64 KiB, as the kernel was configured
 #else
 inline constexpr std::size_t kLargestPage = std::size_t{4} << 10;

@@ -397,6 +397,7 @@ class Watcher {
     std::size_t given = give_back_within_effort();
     std::uint64_t const wanted = wanted_at(reading);
     if (given < wanted && anyone_is_registered()) {
+      publish(reading);  // what a holder reads that hears of it by the epoch
       next_epoch();
       int const last = level_ >= Level::critical ? LIBMEMPOOL_DESTRUCTIVE : LIBMEMPOOL_IDLE;
       std::size_t asked = 0;

@@ -98,8 +98,8 @@ pressure::Level level_of(Event const& event) noexcept {
   }
 }
 
-/// What gave_back and exhausted tell is of use beside the line before them, which names the limit and the holders: where
-/// one line is kept, it is that one.
+/// What gave_back and exhausted tell is of use beside the line before them, which names the limit and the holders:
+/// where one line is kept, it is that one.
 bool stands_alone(Event const& event) noexcept {
   return event.kind != Event::Kind::gave_back && event.kind != Event::Kind::exhausted;
 }

@@ -163,8 +163,9 @@ void release(void* block) noexcept {
     SizeClass const c = pools::class_of(block);
     if (!pools::is_block_start(block, c)) return misuse(Fault::invalid_free, block, c.bytes());
     if (!c.is_cached()) return pools::overflow(c, block);
-    void** const head = pools::cache().head[c.index()];
-    if (head != pools::cache().empty[c.index()] && head[-1] == block) return misuse(Fault::double_free, block, c.bytes());
+    pools::ThreadCache const& cache = pools::cache();
+    void** const head = cache.head[c.index()];
+    if (head != cache.empty[c.index()] && head[-1] == block) return misuse(Fault::double_free, block, c.bytes());
     return pools::overflow(c, block);
   }
   pools::attach();

@@ -1,5 +1,5 @@
-/* Preloaded beside libmempool: every 20 ms writes what the process has resident and what malloc has handed out, in bytes,
- * a line each time, to the file that SHARE_FILE names. */
+/* Preloaded beside libmempool: every 20 ms writes what the process has resident and what malloc has handed out, in
+ * bytes, a line each time, to the file that SHARE_FILE names. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* A process's life around the heap, for tests/interpose/run and tests/musl/run: a scene per name. Each prints "done" when it got to its
- * end. */
+/* A process's life around the heap, for tests/interpose/run and tests/musl/run: a scene per name. Each prints "done" when
+ * it got to its end. */
 #ifndef LIFE_H
 #define LIFE_H
 #define _GNU_SOURCE

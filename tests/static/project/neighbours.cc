@@ -1,5 +1,5 @@
-// Logs through a spdlog of its own and allocates from a mimalloc of its own, beside those in libmempool's archives; then
-// grows until libmempool has written a line. usage: neighbours LOG
+// Logs through a spdlog of its own and allocates from a mimalloc of its own, beside those in libmempool's archives;
+// then grows until libmempool has written a line. usage: neighbours LOG
 #include <mimalloc.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
