@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "platform/hooks.hpp"
+#include "platform/keep_errno.hpp"
 #include "platform/os.hpp"
 #include "platform/stderr_rule.hpp"
 
@@ -40,17 +41,6 @@ constexpr int kTag = VM_MAKE_TAG(VM_MEMORY_APPLICATION_SPECIFIC_1);
 constinit std::atomic<std::ptrdiff_t> uncommitted{0};  // of what was reserved; an estimate, as on Linux
 constinit FileId stderr_at_start;
 constinit bool is_stderr_known = false;
-
-class KeepErrno {
- public:
-  KeepErrno() noexcept : saved_{errno} {}
-  ~KeepErrno() { errno = saved_; }
-  KeepErrno(const KeepErrno&) = delete;
-  KeepErrno& operator=(const KeepErrno&) = delete;
-
- private:
-  int saved_;
-};
 
 long result_of(long result) noexcept { return result < 0 ? -errno : result; }
 

@@ -3,11 +3,11 @@
 #include <mimalloc.h>
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 
 #include "base/figures.hpp"
+#include "platform/keep_errno.hpp"
 #include "platform/lock.hpp"
 #include "platform/thread_state.hpp"
 #include "pools/pools.hpp"
@@ -39,17 +39,6 @@ constinit std::atomic<bool> started{false};
 bool& ended() noexcept { return os::own<os::Part::fallback, bool>(); }
 /// mimalloc makes a heap for a thread that asks it for memory: not where nobody would give it up.
 bool may_have_heap() noexcept { return !ended() && os::make_own(); }
-
-class KeepErrno {
- public:
-  KeepErrno() noexcept : saved_{errno} {}
-  ~KeepErrno() { errno = saved_; }
-  KeepErrno(const KeepErrno&) = delete;
-  KeepErrno& operator=(const KeepErrno&) = delete;
-
- private:
-  int saved_;
-};
 
 FallbackShard& my_shard() noexcept { return figures.fallback[(os::thread_mark() >> 12) % Figures::kShards]; }
 
